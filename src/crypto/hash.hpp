@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include <memory>
+
+#include "base/bytes.hpp"
+
+namespace millrace::crypto {
+
+/// Keccak-256 with the original padding, as Ethereum uses it (not SHA3-256).
+Hash32 keccak256(ByteView data) noexcept;
+
+/// SHA-256 (FIPS 180-4), by OpenSSL.
+Hash32 sha256(ByteView data) noexcept;
+
+/// Incremental SHA-256. Movable only.
+class Sha256 {
+  public:
+    Sha256();
+    Sha256(Sha256&&) noexcept;
+    Sha256& operator=(Sha256&&) noexcept;
+    ~Sha256();
+    void update(ByteView data) noexcept;
+    /// The hash of everything so far; the object starts anew.
+    Hash32 finish() noexcept;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace::crypto
