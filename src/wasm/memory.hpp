@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "base/bytes.hpp"
+#include "wasm/values.hpp"
+
+namespace millrace::wasm {
+
+/// A linear memory. Addresses are offsets from 0; every access here is checked against the current
+/// size. grow() may move the bytes: a span is good until the next call into the module.
+class Memory {
+  public:
+    /// `pages_max` is the smaller of the module's declared maximum and the task's limit; growth
+    /// succeeds exactly up to it. Null when the machine has no memory to give.
+    static std::unique_ptr<Memory> create(Limits declared, std::uint32_t pages_max);
+
+    [[nodiscard]] std::uint32_t pages() const noexcept { return pages_; }
+    [[nodiscard]] std::uint32_t pages_max() const noexcept { return pages_max_; }
+    [[nodiscard]] const Limits& declared() const noexcept { return declared_; }
+    [[nodiscard]] std::uint64_t size() const noexcept { return pages_ * page_size; }
+
+    /// All bytes, for the final memory root.
+    [[nodiscard]] ByteView bytes() const noexcept {
+        return {data_.get(), static_cast<std::size_t>(size())};
+    }
+    [[nodiscard]] std::span<std::uint8_t> bytes() noexcept {
+        return {data_.get(), static_cast<std::size_t>(size())};
+    }
+
+    /// Null when [offset, offset + length) leaves the memory. Never overflows.
+    [[nodiscard]] std::optional<ByteView> read(std::uint64_t offset,
+                                               std::uint64_t length) const noexcept;
+    /// The same bytes, to be written.
+    [[nodiscard]] std::optional<std::span<std::uint8_t>> range(std::uint64_t offset,
+                                                               std::uint64_t length) noexcept;
+    /// False, and nothing written, when the bytes do not fit.
+    [[nodiscard]] bool write(std::uint64_t offset, ByteView source) noexcept;
+
+    // Little-endian integers.
+    [[nodiscard]] std::optional<std::uint8_t> read_u8(std::uint64_t offset) const noexcept;
+    [[nodiscard]] std::optional<std::uint16_t> read_u16(std::uint64_t offset) const noexcept;
+    [[nodiscard]] std::optional<std::uint32_t> read_u32(std::uint64_t offset) const noexcept;
+    [[nodiscard]] std::optional<std::uint64_t> read_u64(std::uint64_t offset) const noexcept;
+    [[nodiscard]] bool write_u8(std::uint64_t offset, std::uint8_t value) noexcept;
+    [[nodiscard]] bool write_u16(std::uint64_t offset, std::uint16_t value) noexcept;
+    [[nodiscard]] bool write_u32(std::uint64_t offset, std::uint32_t value) noexcept;
+    [[nodiscard]] bool write_u64(std::uint64_t offset, std::uint64_t value) noexcept;
+
+    enum class Grown : std::uint8_t { yes, beyond_limit, machine_exhausted };
+    /// The rule alone: may the memory grow by `delta` pages?
+    [[nodiscard]] bool can_grow(std::uint32_t delta) const noexcept {
+        return delta <= pages_max_ - pages_;
+    }
+    Grown grow(std::uint32_t delta) noexcept;
+
+    /// For the interpreter.
+    [[nodiscard]] std::uint8_t* data() noexcept { return data_.get(); }
+
+  private:
+    struct Free {
+        void operator()(std::uint8_t* pointer) const noexcept { std::free(pointer); }
+    };
+    Memory(Limits declared, std::uint32_t pages_max) noexcept
+        : declared_{declared}, pages_max_{pages_max} {}
+
+    std::unique_ptr<std::uint8_t, Free> data_;
+    Limits declared_;
+    std::uint32_t pages_ = 0;
+    std::uint32_t pages_max_ = 0;
+    std::uint32_t pages_capacity_ = 0;
+};
+
+}  // namespace millrace::wasm
