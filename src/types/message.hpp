@@ -2,6 +2,9 @@
 // Copyright the Millrace authors.
 #pragma once
 
+#include <optional>
+#include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -27,6 +30,12 @@ namespace millrace::types {
 inline constexpr std::uint32_t frame_size_max = 1u << 20;
 inline constexpr std::uint32_t blob_chunk_max = 512 * 1024;  ///< bytes of one BlobData
 inline constexpr std::uint16_t wire_version = 1;
+inline constexpr std::size_t agent_size_max = 64;
+inline constexpr std::size_t text_size_max = 1024;        ///< reasons and problems, UTF-8
+inline constexpr std::size_t replicas_per_round_max = 64;
+inline constexpr std::size_t leases_per_voucher_max = 1024;
+inline constexpr std::size_t proof_steps_max = 32;
+inline constexpr std::size_t network_toml_size_max = 16 * 1024;
 
 struct Hello {
     Hash32 genesis;
@@ -186,12 +195,16 @@ enum class FrameError : std::uint8_t { too_large, bad_version, unknown_type, bad
 class FrameReader {
   public:
     void feed(ByteView bytes);
-    /// Null: more bytes are needed. After an error the stream is dead.
+    /// Null: more bytes are needed. After an error the stream is dead: every later call repeats it.
+    /// A bad length, version or type is told as soon as the header is there.
     Result<std::optional<Message>, FrameError> next();
 
   private:
+    Result<std::optional<Message>, FrameError> fail(FrameError error);
+
     Bytes buffer_;
     std::size_t consumed_ = 0;
+    std::optional<FrameError> failed_;
 };
 
 }  // namespace millrace::types

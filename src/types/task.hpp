@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -38,8 +40,21 @@ inline constexpr std::size_t argument_size_max = 64 * 1024;
 inline constexpr std::uint64_t blob_size_max = 1ull << 32;  ///< 4 GiB
 inline constexpr std::uint64_t fuel_per_task_max = 1ull << 40;
 inline constexpr std::uint64_t memory_per_task_max = 1ull << 32;
+inline constexpr std::uint64_t output_per_task_max = 1ull << 32;
+/// An encoded TaskSpec has to fit a lease offer's frame with room for the rest of it.
+inline constexpr std::size_t task_spec_size_max = 896 * 1024;
+inline constexpr std::size_t profile_size_max = 64;
+/// First item of an encoded TaskSpec; another number is refused.
+inline constexpr std::uint64_t task_spec_version = 1;
+
+/// Well-formed UTF-8 (RFC 3629: shortest form, no surrogates).
+[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
 
 [[nodiscard]] bool is_valid_path(std::string_view path) noexcept;
+
+/// True when the paths can be files of one tree: sorted, distinct, each valid, and none is a folder
+/// of another ("a" beside "a/b").
+[[nodiscard]] bool is_valid_tree(const std::vector<FileEntry>& files) noexcept;
 
 /// Limits are part of the task: reaching one is a deterministic result, the same on each provider.
 struct TaskLimits {
@@ -61,7 +76,10 @@ struct TaskSpec {
     TaskLimits limits;
     bool operator==(const TaskSpec&) const = default;
 
+    /// [version, job, index, module, arguments, environment, files, [fuel, memory, output]].
     [[nodiscard]] Bytes encode() const;
+    /// Refuses what is over the bounds above, not sorted, not distinct, an argument or environment
+    /// string with a NUL, an environment name that is empty or contains '='.
     static Result<TaskSpec, codec::RlpError> decode(ByteView wire);
     /// Keccak-256 of encode().
     [[nodiscard]] Hash32 id() const;
