@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <sodium.h>
 
 #include <algorithm>
 #include <bit>
@@ -19,8 +20,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t keystore_size_max = 64 * 1024;
-constexpr std::uint64_t memory_max = std::uint64_t{1} << 30;
-constexpr std::uint64_t rounds_max = std::uint64_t{1} << 24;
 
 /// 32 derived bytes, wiped when they go out of scope: 16 of cipher key, 16 of MAC key.
 struct Derived {
@@ -34,18 +33,21 @@ struct Derived {
     [[nodiscard]] ByteView mac_key() const noexcept { return ByteView{bytes}.subspan(16); }
 };
 
-bool affordable(const ScryptCost& cost) noexcept {
+bool affordable(const ScryptCost& cost, const KeystoreLimits& limits) noexcept {
     if (cost.r == 0 || cost.r > 1024 || cost.p == 0 || cost.p > 1024) return false;
     const std::uint64_t blocks = std::uint64_t{cost.n} * cost.r;
-    return blocks * 128 <= memory_max && blocks * cost.p <= rounds_max;
+    return blocks * 128 <= limits.memory_max && blocks * cost.p <= limits.rounds_max;
 }
 
+/// By libsodium: OpenSSL holds to n < 2^(16 r) of RFC 7914, which a published keystore vector
+/// breaks.
 std::optional<Derived> scrypt(std::string_view password, ByteView salt, const ScryptCost& cost) {
     Derived derived;
-    const int made =
-        EVP_PBE_scrypt(password.data(), password.size(), salt.data(), salt.size(), cost.n, cost.r,
-                       cost.p, memory_max * 2, derived.bytes.data(), derived.bytes.size());
-    if (made != 1) return std::nullopt;
+    const ByteView secret = as_bytes(password);
+    const int made = crypto_pwhash_scryptsalsa208sha256_ll(
+        secret.data(), secret.size(), salt.data(), salt.size(), cost.n, cost.r, cost.p,
+        derived.bytes.data(), derived.bytes.size());
+    if (made != 0) return std::nullopt;
     return derived;
 }
 
@@ -107,7 +109,8 @@ bool member_is(const json& object, const char* name, std::string_view expected) 
            found->get_ref<const std::string&>() == expected;
 }
 
-Result<Derived, KeystoreError> derive(const json& crypto, std::string_view password) {
+Result<Derived, KeystoreError> derive(const json& crypto, std::string_view password,
+                                      const KeystoreLimits& limits) {
     const json* const parameters = member_object(crypto, "kdfparams");
     if (parameters == nullptr) return Err{KeystoreError::malformed};
     const auto salt = member_hex(*parameters, "salt");
@@ -118,16 +121,15 @@ Result<Derived, KeystoreError> derive(const json& crypto, std::string_view passw
         const auto r = member_number(*parameters, "r");
         const auto p = member_number(*parameters, "p");
         if (!n || !r || !p) return Err{KeystoreError::malformed};
-        if (std::max({*n, *r, *p}) > rounds_max) return Err{KeystoreError::parameters_large};
+        if (std::max({*n, *r, *p}) > limits.rounds_max) return Err{KeystoreError::parameters_large};
         if (*n < 2 || !std::has_single_bit(*n) || *r == 0 || *p == 0) {
             return Err{KeystoreError::malformed};
         }
         const ScryptCost cost{.n = static_cast<std::uint32_t>(*n),
                               .r = static_cast<std::uint32_t>(*r),
                               .p = static_cast<std::uint32_t>(*p)};
-        if (!affordable(cost)) return Err{KeystoreError::parameters_large};
+        if (!affordable(cost, limits)) return Err{KeystoreError::parameters_large};
         const auto derived = scrypt(password, *salt, cost);
-        // RFC 7914 wants n < 2^(16 r) as well; OpenSSL refuses the rest.
         if (!derived) return Err{KeystoreError::malformed};
         return *derived;
     }
@@ -135,7 +137,7 @@ Result<Derived, KeystoreError> derive(const json& crypto, std::string_view passw
         if (!member_is(*parameters, "prf", "hmac-sha256")) return Err{KeystoreError::unsupported};
         const auto rounds = member_number(*parameters, "c");
         if (!rounds || *rounds == 0) return Err{KeystoreError::malformed};
-        if (*rounds > rounds_max) return Err{KeystoreError::parameters_large};
+        if (*rounds > limits.rounds_max) return Err{KeystoreError::parameters_large};
         const auto derived = pbkdf2(password, *salt, *rounds);
         if (!derived) return Err{KeystoreError::malformed};
         return *derived;
@@ -157,7 +159,7 @@ std::string uuid_text(std::array<std::uint8_t, 16> bytes) {
 
 std::string encrypt_keystore(const SecretKey& key, std::string_view password, ScryptCost cost,
                              const KeystoreEntropy& entropy) {
-    MILLRACE_ASSERT(affordable(cost));
+    MILLRACE_ASSERT(affordable(cost, {}));
     const auto derived = scrypt(password, entropy.salt, cost);
     MILLRACE_ASSERT(derived.has_value());
     const auto ciphertext = aes_128_ctr(key.bytes(), derived->cipher_key(), entropy.iv);
@@ -172,8 +174,8 @@ std::string encrypt_keystore(const SecretKey& key, std::string_view password, Sc
     return text;
 }
 
-Result<SecretKey, KeystoreError> decrypt_keystore(std::string_view text,
-                                                  std::string_view password) {
+Result<SecretKey, KeystoreError> decrypt_keystore(std::string_view text, std::string_view password,
+                                                  const KeystoreLimits& limits) {
     if (text.size() > keystore_size_max || password.size() > keystore_size_max) {
         return Err{KeystoreError::malformed};
     }
@@ -193,7 +195,7 @@ Result<SecretKey, KeystoreError> decrypt_keystore(std::string_view text,
     if (!ciphertext || ciphertext->size() != 32) return Err{KeystoreError::malformed};
     if (!mac || mac->size() != 32) return Err{KeystoreError::malformed};
 
-    MILLRACE_TRY(const Derived derived, derive(*crypto, password));
+    MILLRACE_TRY(const Derived derived, derive(*crypto, password, limits));
     const Hash32 expected = mac_of(derived, *ciphertext);
     if (CRYPTO_memcmp(expected.bytes.data(), mac->data(), mac->size()) != 0) {
         return Err{KeystoreError::wrong_password};

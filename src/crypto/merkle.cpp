@@ -176,4 +176,12 @@ bool verify_allocation(const SumNode& root, const Allocation& allocation, std::u
     return node == root;
 }
 
+bool verify_allocation(const SumNode& root, const Allocation& allocation, std::uint64_t index,
+                       std::uint32_t leaf_count, const std::vector<SumNode>& proof) noexcept {
+    if (index >= leaf_count) return false;
+    const auto width = std::bit_ceil(std::uint64_t{leaf_count});
+    if (proof.size() != static_cast<std::size_t>(std::countr_zero(width))) return false;
+    return verify_allocation(root, allocation, index, proof);
+}
+
 }  // namespace millrace::crypto

@@ -55,7 +55,7 @@ struct Allocation {
     bool operator==(const Allocation&) const = default;
 };
 
-/// A proof has at most 20 steps; the contract takes no longer ones.
+/// Our bound; the contract's is 32.
 inline constexpr std::size_t allocation_depth_max = 20;
 inline constexpr std::size_t allocation_count_max = std::size_t{1} << allocation_depth_max;
 
@@ -85,5 +85,9 @@ class SumTree {
 /// the node on level i is a right child; an index too large for the proof's length is refused.
 bool verify_allocation(const SumNode& root, const Allocation& allocation, std::uint64_t index,
                        const std::vector<SumNode>& proof) noexcept;
+/// The same with the contract's further demand: index < leaf_count, and a proof as long as the
+/// padded tree of leaf_count leaves is deep.
+bool verify_allocation(const SumNode& root, const Allocation& allocation, std::uint64_t index,
+                       std::uint32_t leaf_count, const std::vector<SumNode>& proof) noexcept;
 
 }  // namespace millrace::crypto
