@@ -55,7 +55,7 @@ struct BlobFetched {
 /// start, and again after each AllocationUpdated{finalized} and after each funding.
 struct DepositUpdated {
     Amount free;
-    std::uint64_t allocation_next = 1;  ///< number the contract gives the next allocation
+    std::uint64_t allocation_next = 0;  ///< allocationCount(payer): number of the next one
 };
 enum class AllocationStatus : std::uint8_t {
     planned = 1,  ///< by the machine; the transaction is not known to be out

@@ -20,6 +20,7 @@ inline constexpr std::uint64_t tasks_per_job_max = 1'000'000;
 inline constexpr std::size_t job_name_size_max = 256;
 inline constexpr std::size_t label_size_max = 1024;
 inline constexpr std::uint32_t results_asked_max = 16;
+inline constexpr std::size_t input_size_max = 512 * 1024;  ///< arguments of one input together
 inline constexpr std::size_t providers_named_max = 1024;
 
 /// What a job demands and how much it may cost. The defaults suit strangers.
