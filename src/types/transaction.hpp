@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/u256.hpp"
+#include "codec/rlp.hpp"
+#include "crypto/secp256k1.hpp"
+
+namespace millrace::types {
+
+/// The forms of Ethereum transactions that wallets send today.
+enum class TransactionKind : std::uint8_t {
+    legacy = 0,       ///< RLP list; replay-protected by EIP-155 where chain_id is set
+    access_list = 1,  ///< EIP-2930
+    dynamic_fee = 2,  ///< EIP-1559
+};
+
+struct AccessListEntry {
+    Address address;
+    std::vector<Hash32> storage_keys;
+    bool operator==(const AccessListEntry&) const = default;
+};
+
+/// Bounds of the decoder. Pools refuse larger transactions as well.
+inline constexpr std::size_t transaction_size_max = 128 * 1024;
+
+struct Transaction {
+    TransactionKind kind = TransactionKind::dynamic_fee;
+    std::optional<std::uint64_t> chain_id;  ///< absent only in legacy form; below 2^63 - 18
+    std::uint64_t nonce = 0;
+    U256 max_fee_per_gas;           ///< the gas price in the other two forms
+    U256 max_priority_fee_per_gas;  ///< dynamic_fee only
+    std::uint64_t gas_limit = 0;
+    std::optional<Address> to;  ///< absent: creates a contract
+    Amount value;
+    Bytes data;
+    std::vector<AccessListEntry> access_list;  ///< not in legacy form
+    bool operator==(const Transaction&) const = default;
+};
+
+/// The signature is kept as it came: sender() judges it.
+struct SignedTransaction {
+    Transaction transaction;
+    std::uint8_t y_parity = 0;  ///< 0 or 1
+    U256 r;
+    U256 s;
+    bool operator==(const SignedTransaction&) const = default;
+
+    /// What eth_sendRawTransaction takes.
+    [[nodiscard]] Bytes encode() const;
+    /// Keccak-256 of encode().
+    [[nodiscard]] Hash32 hash() const;
+    /// Null when the signature is invalid or has a high s (EIP-2).
+    [[nodiscard]] std::optional<Address> sender() const;
+};
+
+/// What is signed.
+Hash32 signing_hash(const Transaction& transaction);
+SignedTransaction sign_transaction(Transaction transaction, const crypto::SecretKey& key);
+
+/// Takes what encode() gives, canonical form only. bad_value: an unknown type byte, or a v that no
+/// rule allows.
+Result<SignedTransaction, codec::RlpError> decode_transaction(ByteView raw);
+
+/// The address of the contract that `creator` creates with this nonce (CREATE).
+Address contract_address(const Address& creator, std::uint64_t nonce);
+
+}  // namespace millrace::types
