@@ -3,8 +3,8 @@
 pragma solidity 0.8.37;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Coins} from "./Coins.sol";
 import {IProviders} from "./IProviders.sol";
 import {MerkleSum} from "./MerkleSum.sol";
 import {MillraceDomain} from "./MillraceDomain.sol";
@@ -223,7 +223,7 @@ contract Deposits is MillraceDomain, ReentrancyGuardTransient {
         account.pending = 0;
         account.withdrawableAt = 0;
         emit Withdrawn(msg.sender, amount);
-        Address.sendValue(payable(msg.sender), amount);
+        Coins.send(msg.sender, amount);
     }
 
     // --- the payee's side -------------------------------------------------------------------------
@@ -277,7 +277,7 @@ contract Deposits is MillraceDomain, ReentrancyGuardTransient {
         if (uint256(state.settled) + state.freed > state.total) revert OverTotal();
         if (paid != 0) {
             providers.recordSettled(voucher.payee, tasks, paid);
-            Address.sendValue(payable(providers.payoutOf(voucher.payee)), paid);
+            Coins.send(providers.payoutOf(voucher.payee), paid);
         }
     }
 

@@ -3,8 +3,7 @@
 pragma solidity 0.8.37;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
+import {Coins} from "./Coins.sol";
 import {IProviders} from "./IProviders.sol";
 
 /// @title Providers: who computes, where, at what price, with what stake and what record
@@ -18,7 +17,6 @@ import {IProviders} from "./IProviders.sol";
 /// the counters weighs them by `paidTotal` and by its own experience.
 /// @dev The list never shrinks and keeps its order, so an index is stable. No owner, no upgrade.
 contract Providers is IProviders, ReentrancyGuardTransient {
-    using SafeCast for uint256;
 
     struct Counters {
         uint64 acceptedTasks;
@@ -232,7 +230,7 @@ contract Providers is IProviders, ReentrancyGuardTransient {
         provider.unbonding = 0;
         provider.unbondAt = 0;
         emit StakeWithdrawn(msg.sender, amount);
-        Address.sendValue(payable(msg.sender), amount);
+        Coins.send(msg.sender, amount);
     }
 
     // --- counters, moved by evidence ---------------------------------------------------------------------

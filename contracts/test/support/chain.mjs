@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+//
+// Starts a development chain of its own and runs a command against it:
+//   node chain.mjs anvil|hardhat COMMAND ARGS…        (MILLRACE_TEST_RPC is set for the command)
+// The chain listens on a free loopback port, is ready when it answers, and is ended by its process id.
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const start_ms_max = 60_000;
+
+function freePort() {
+    return new Promise((resolve, reject) => {
+        const server = net.createServer();
+        server.on("error", reject);
+        server.listen(0, "127.0.0.1", () => {
+            const { port } = server.address();
+            server.close(() => resolve(port));
+        });
+    });
+}
+
+function commandOf(kind, port) {
+    const modules = path.join(root, "node_modules");
+    if (kind === "anvil") {
+        const program = path.join(modules, "@foundry-rs/anvil-linux-amd64/bin/anvil");
+        if (!fs.existsSync(program)) throw new Error("anvil is not installed; run contracts/install.sh (x86-64 only)");
+        return [program, ["--host", "127.0.0.1", "--port", String(port), "--silent"]];
+    }
+    if (kind === "hardhat") {
+        const program = path.join(modules, "hardhat/internal/cli/bootstrap.js");
+        return [process.execPath, [program, "node", "--hostname", "127.0.0.1", "--port", String(port)]];
+    }
+    throw new Error(`unknown chain '${kind}'; known are anvil and hardhat`);
+}
+
+async function answers(url) {
+    try {
+        const reply = await fetch(url, {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_chainId", params: [] }),
+        });
+        return typeof (await reply.json()).result === "string";
+    } catch {
+        return false;
+    }
+}
+
+/// Starts the chain; resolves to {url, stop} when it answers, throws when it ends or the deadline passes.
+export async function startChain(kind) {
+    const port = await freePort();
+    const [program, args] = commandOf(kind, port);
+    const child = spawn(program, args, {
+        cwd: root,
+        stdio: ["ignore", "ignore", "pipe"],
+        env: { ...process.env, HARDHAT_DISABLE_TELEMETRY_PROMPT: "true", HARDHAT_CONFIG: path.join(root, "hardhat.config.cjs") },
+    });
+    let ended = null;
+    let words = "";
+    child.stderr.on("data", (text) => (words = (words + text).slice(-4000)));
+    child.on("error", (error) => (ended = error.message));
+    const exited = new Promise((resolve) => {
+        child.on("exit", (code, signal) => {
+            ended ??= `ended with ${signal ?? code}`;
+            resolve();
+        });
+    });
+    const url = `http://127.0.0.1:${port}`;
+    const deadline = Date.now() + start_ms_max;
+    while (!(await answers(url))) {
+        if (ended !== null) throw new Error(`${kind} ${ended}\n${words}`);
+        if (Date.now() > deadline) {
+            child.kill("SIGKILL");
+            throw new Error(`${kind} did not answer within ${start_ms_max} ms\n${words}`);
+        }
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const stop = async () => {
+        if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+        await exited;
+    };
+    return { url, stop };
+}
+
+async function main([kind, program, ...args]) {
+    const chain = await startChain(kind);
+    const child = spawn(program, args, {
+        stdio: "inherit",
+        env: { ...process.env, MILLRACE_TEST_RPC: chain.url, MILLRACE_TEST_CHAIN: kind },
+    });
+    for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+    const code = await new Promise((resolve) => {
+        child.on("error", (error) => {
+            console.error(`error: cannot run ${program}: ${error.message}`);
+            resolve(1);
+        });
+        child.on("exit", (status) => resolve(status ?? 1));
+    });
+    await chain.stop();
+    process.exitCode = code;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main(process.argv.slice(2));
