@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/failure.hpp"
+#include "types/task.hpp"
+#include "wasi/context.hpp"
+#include "wasm/module.hpp"
+
+/// Runs one task to its end: the only place where a result id comes from (docs/formats/result.md).
+///
+///     const auto module = wasm::Module::load(bytes);
+///     auto outcome = wasi::run_task(module.value(), input);
+///     outcome->summary.result_id()
+namespace millrace::wasi {
+
+struct InputFile {
+    std::string path;
+    SharedBytes content;
+};
+
+struct TaskInput {
+    std::vector<std::string> arguments;  ///< argv, argv[0] included
+    std::vector<std::pair<std::string, std::string>> environment;
+    std::vector<InputFile> files;          ///< sorted by path: the order gives inode numbers
+    std::vector<std::string> directories;  ///< that exist although they may be empty
+    SharedBytes standard_input;            ///< null: empty
+    Hash32 seed;                           ///< of random_get; a task's id
+    types::TaskLimits limits;
+};
+
+/// argv[0] of every task.
+inline constexpr std::string_view program_name = "main.wasm";
+
+/// The input that `spec` describes; `contents` are its files' bytes, in the same order.
+TaskInput task_input(const types::TaskSpec& spec, std::vector<SharedBytes> contents);
+
+struct OutputFile {
+    std::string path;
+    SharedBytes content;  ///< null: the task deleted this input
+    crypto::BlobId id;
+};
+
+struct TaskOutcome {
+    types::ResultSummary summary;
+    std::vector<OutputFile> files;  ///< what summary.output_root commits to, sorted by path
+    SharedBytes standard_output;    ///< what summary.stdout_root commits to
+    SharedBytes standard_error;     ///< delivered, not compared
+    std::string text;               ///< for people: "trap: unreachable"; empty when it exited
+};
+
+/// Why a module can be no task: an import that we do not offer, or no `_start`. Null: it can.
+std::optional<Failure> check_command(const wasm::Module& module);
+
+/// A Failure means that there is no result: the module can be no task, the inputs are no tree, or
+/// this machine has not the memory that the task may ask for. Everything else, traps and limits
+/// included, is a result and the same everywhere.
+///
+/// Files and memory count only when the task exited; the standard output also when it trapped; when
+/// fuel or a limit ran out nothing counts, and the result says so by empty roots.
+Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const TaskInput& input,
+                              std::function<void(std::uint64_t fuel)> progress = {});
+
+}  // namespace millrace::wasi
