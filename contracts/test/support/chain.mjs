@@ -60,6 +60,7 @@ export async function startChain(kind) {
         stdio: ["ignore", "ignore", "pipe"],
         env: { ...process.env, HARDHAT_DISABLE_TELEMETRY_PROMPT: "true", HARDHAT_CONFIG: path.join(root, "hardhat.config.cjs") },
     });
+    process.on("exit", () => child.kill("SIGKILL"));
     let ended = null;
     let words = "";
     child.stderr.on("data", (text) => (words = (words + text).slice(-4000)));
@@ -88,12 +89,16 @@ export async function startChain(kind) {
 }
 
 async function main([kind, program, ...args]) {
+    let child = null;
+    // Ending by signal must not leave the chain: the command goes first, then the chain below or at exit.
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+        process.on(signal, () => (child ? child.kill(signal) : process.exit(1)));
+    }
     const chain = await startChain(kind);
-    const child = spawn(program, args, {
+    child = spawn(program, args, {
         stdio: "inherit",
         env: { ...process.env, MILLRACE_TEST_RPC: chain.url, MILLRACE_TEST_CHAIN: kind },
     });
-    for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
     const code = await new Promise((resolve) => {
         child.on("error", (error) => {
             console.error(`error: cannot run ${program}: ${error.message}`);
