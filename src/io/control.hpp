@@ -58,6 +58,7 @@ class ControlServer {
     ~ControlServer();
 
   private:
+    friend struct ControlReply::Exchange;
     ControlServer() = default;
     struct State;
     std::shared_ptr<State> state_;

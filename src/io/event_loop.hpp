@@ -26,7 +26,8 @@ struct Readiness {
 ///
 /// Made of epoll, an eventfd and a self-pipe for signals; it owns no thread. A callback may call
 /// any function here, also cancel or unwatch itself; what it throws ends run() with that exception.
-/// One loop per process may have signal callbacks (signal handlers are per process).
+/// One loop per process may have signal or child callbacks (handlers are per process). SIGPIPE is
+/// ignored from the first loop on: a write to a closed connection is an error, not a death.
 class EventLoop {
   public:
     using Callback = std::function<void()>;
@@ -62,7 +63,7 @@ class EventLoop {
     void set_interest(int fd, Readiness interest);
     void unwatch_fd(int fd);
 
-    /// SIGTERM and SIGINT. A second one while the first is handled ends the process at once.
+    /// SIGTERM and SIGINT, each time one arrives.
     void on_stop_signal(std::function<void(int signal)> call);
     /// SIGHUP.
     void on_hangup(Callback call);

@@ -51,6 +51,7 @@ struct ChildSpec {
     Duration ready_time_max{30'000};  ///< then it is killed and counts as failed
     Duration stop_time_max{5'000};    ///< from SIGTERM to SIGKILL
     RestartPolicy restart;
+    std::uint32_t stage = 0;  ///< stop_all ends higher stages before it begins with lower ones
 };
 
 enum class ChildState : std::uint8_t { starting, ready, waiting, stopping, stopped, failed };
@@ -67,8 +68,9 @@ struct ChildStatus {
 
 /// Starts and keeps child processes, and leaves none behind: each child is its own process group
 /// with a parent-death signal, and this process is a subreaper, so that what a child leaves running
-/// comes to us and is killed at the end. start() must be called on the thread that lives as long as
-/// the process (the death signal follows the thread): the loop's.
+/// comes to us and is killed at the end. A process with a Supervisor starts children only through
+/// it. start() must be called on the thread that lives as long as the process (the death signal
+/// follows the thread): the loop's.
 class Supervisor {
   public:
     struct Handlers {
@@ -90,7 +92,8 @@ class Supervisor {
     Outcome<void> start(ChildSpec spec);
     /// SIGTERM, after stop_time_max SIGKILL of its group; no restart.
     void stop(const std::string& name, std::function<void()> done = {});
-    /// All, in the reverse order of start; then kills adopted leftovers; then `done`.
+    /// All, stage by stage from the highest, those of one stage together; then kills adopted
+    /// leftovers; then `done`.
     void stop_all(std::function<void()> done);
 
     [[nodiscard]] std::vector<ChildStatus> status() const;
