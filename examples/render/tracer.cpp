@@ -37,6 +37,17 @@ double ggx_masking(double cos_theta, double a2) {
     return 2.0 * cos_theta / (cos_theta + sqrt_of(a2 + (1.0 - a2) * cos_theta * cos_theta));
 }
 
+// A clear coat over paint: what it mirrors, and the odds of following that. Dark paint returns
+// little, so there the mirror image deserves more of the samples than its share of the light.
+struct Coat {
+    double reflected, odds;
+};
+Coat coat_of(const Vec& albedo, double cos_eye) {
+    const double reflected = fresnel_dielectric(clamp_of(cos_eye, 0.0, 1.0), 1.0 / 1.5);
+    const double below = (1.0 - reflected) * (0.6 * luminance(albedo) + 0.02);
+    return {reflected, clamp_of(reflected / (reflected + below), 0.05, 0.95)};
+}
+
 double alpha_of(const Material& m) {
     return max_of(m.roughness * m.roughness, 1e-4);
 }
@@ -143,10 +154,9 @@ Vec Tracer::scattered(const Surface& s, const Vec& to_light, double& pdf) const 
     }
     pdf = max_of(0.0, c) / pi;
     if (s.material->kind == MaterialKind::polished) {
-        const double through =
-            1.0 - fresnel_dielectric(clamp_of(dot(s.normal, s.to_eye), 0.0, 1.0), 1.0 / 1.5);
-        pdf *= through;
-        return s.albedo * (max_of(0.0, c) / pi * through);
+        const Coat coat = coat_of(s.albedo, dot(s.normal, s.to_eye));
+        pdf *= 1.0 - coat.odds;
+        return s.albedo * (max_of(0.0, c) / pi * (1.0 - coat.reflected));
     }
     return s.albedo * pdf;
 }
@@ -192,19 +202,37 @@ Vec Tracer::light_from(const Surface& s, std::size_t light, Pair u) {
     return f * emitted * passed * (weigh(pdf, own_pdf) / pdf);
 }
 
+// How bright a light could be at a point, nothing in between: the odds of choosing it.
+double Tracer::promise_of(std::size_t light, const Vec& point) const {
+    if (light == 0) return sun_solid_angle_ > 0 ? luminance(scene_.sun.color) : 0.0;
+    const Shape& shape = scene_.shapes[scene_.lights[light - 1]];
+    const double area = shape.kind == ShapeKind::sphere
+                            ? pi * shape.extent.x * shape.extent.x
+                            : length(cross(shape.frame.u, shape.frame.v));
+    const Vec d = shape.center - point;
+    return luminance(scene_.materials[shape.material].color.first) * area / max_of(dot(d, d), area);
+}
+
 Vec Tracer::direct_light(const Surface& s, Sampler& sampler, bool every_light) {
-    const std::size_t first = sun_solid_angle_ > 0 && max_component(scene_.sun.color) > 0 ? 0 : 1;
     const std::size_t last = scene_.lights.size() + 1;
-    if (first == last) return {};
     Vec sum;
     if (every_light) {
-        for (std::size_t i = first; i < last; ++i)
-            sum += light_from(s, i, sampler.next());
+        for (std::size_t i = 0; i < last; ++i) {
+            if (promise_of(i, s.point) > 0.003) sum += light_from(s, i, sampler.next());
+        }
         return sum;
     }
-    const double count = static_cast<double>(last - first);
-    const std::size_t pick = first + static_cast<std::size_t>(sampler.next().x * count);
-    return light_from(s, pick, sampler.next()) * count;
+    double total = 0;
+    for (std::size_t i = 0; i < last; ++i)
+        total += promise_of(i, s.point);
+    double at = sampler.next().x * total;
+    for (std::size_t i = 0; i < last; ++i) {
+        const double promise = promise_of(i, s.point);
+        at -= promise;
+        if (promise > 0 && (at < 0 || i + 1 == last))
+            return light_from(s, i, sampler.next()) * (total / promise);
+    }
+    return {};
 }
 
 // Heitz, "Sampling the GGX distribution of visible normals", 2018.
@@ -261,17 +289,17 @@ bool Tracer::bounce(Surface& s, bool entering, Sampler& sampler, Bounce& out) co
         case MaterialKind::metal:
             return bounce_metal(s, choice, out);
         case MaterialKind::polished: {
-            const double c = clamp_of(dot(s.normal, s.to_eye), 0.0, 1.0);
-            const double reflected = fresnel_dielectric(c, 1.0 / 1.5);
-            if (choice.x < reflected) {
+            const Coat coat = coat_of(s.albedo, dot(s.normal, s.to_eye));
+            if (choice.x < coat.odds) {
+                const double weight = coat.reflected / coat.odds;
                 out.direction = reflect(-s.to_eye, s.normal);
-                out.weight = {1, 1, 1};
+                out.weight = {weight, weight, weight};
                 return true;
             }
             const Vec d = cosine_direction(sampler.next());
             out.direction = frame_around(s.normal).to_world(d);
-            out.weight = s.albedo;
-            out.pdf = max_of(1e-9, d.z * (1.0 - reflected) / pi);
+            out.weight = s.albedo * ((1.0 - coat.reflected) / (1.0 - coat.odds));
+            out.pdf = max_of(1e-9, d.z * (1.0 - coat.odds) / pi);
             return true;
         }
         case MaterialKind::lambert:
@@ -357,10 +385,15 @@ Tracer::Sample Tracer::trace(Ray ray, Sampler& sampler) {
             described = true;
         }
         if (!facing && !clear) break;  // inside something solid
-        if (!clear) add(direct_light(s, sampler, depth == 0));
+        if (!clear) add(direct_light(s, sampler, !scattered_once));
         Bounce next;
         if (!bounce(s, entering, sampler, next)) break;
-        if (dot(next.direction, s.normal) == 0) break;
+        const bool mirrored = dot(next.direction, s.normal) > 0;
+        // The rare glint on the outside of glass would only blur the description of what is behind.
+        if (mirrored && entering && s.material->kind == MaterialKind::glass) {
+            described = true;
+            sample.telling = sample.telling && depth > 0;
+        }
         through = through * next.weight;
         if (next.pdf > 0) scattered_once = true;
         if (depth >= 2) {  // Russian roulette
@@ -385,6 +418,7 @@ Pixel Tracer::pixel(int x, int y) {
     double sum = 0;
     double squares = 0;
     int count = 0;
+    int telling_count = 0;
     int wanted = scene_.samples;
     bool plain = true;
     while (count < wanted && !(plain && count == settled_samples)) {
@@ -401,8 +435,11 @@ Pixel Tracer::pixel(int x, int y) {
         const Sample s = trace(ray, sampler);
         plain = plain && s.depth == 0;
         pixel.color += s.color;
-        pixel.albedo += s.albedo;
-        pixel.normal += s.normal;
+        if (s.telling) {
+            pixel.albedo += s.albedo;
+            pixel.normal += s.normal;
+            ++telling_count;
+        }
         pixel.depth += s.depth;
         const double l = luminance(s.color);
         sum += l;
@@ -417,8 +454,9 @@ Pixel Tracer::pixel(int x, int y) {
     sample_count_ += static_cast<std::uint64_t>(count);
     const double scale = 1.0 / count;
     pixel.color = pixel.color * scale;
-    pixel.albedo = pixel.albedo * scale;
-    pixel.normal = pixel.normal * scale;
+    if (telling_count == 0) pixel.albedo = {1, 1, 1};
+    pixel.albedo = pixel.albedo * (1.0 / max_of(telling_count, 1));
+    pixel.normal = pixel.normal * (1.0 / max_of(telling_count, 1));
     pixel.depth *= scale;
     const double mean = sum * scale;
     const double a = max_of(luminance(pixel.albedo), 0.02);

@@ -34,6 +34,7 @@ class Tracer {
     struct Sample {
         Vec color, albedo, normal;
         double depth = 0;
+        bool telling = true;  // albedo and normal describe the pixel
     };
     struct Surface {  // a point to be shaded
         Vec point, normal, albedo, to_eye;
@@ -49,6 +50,7 @@ class Tracer {
     Sample trace(Ray ray, Sampler& sampler);
     Vec sky_color(const Vec& direction) const;
     Vec sun_color(const Vec& direction) const;
+    double promise_of(std::size_t light, const Vec& point) const;
     Vec direct_light(const Surface& s, Sampler& sampler, bool every_light);
     Vec light_from(const Surface& s, std::size_t light, Pair u);
     double light_pdf(const Shape& shape, const Vec& point, const Vec& direction,

@@ -46,11 +46,18 @@ double local_variance(const std::vector<Light>& light, int width, int height, in
 
 double likeness(const Pixel& p, const Pixel& q, int distance) {
     if ((p.depth <= 0) != (q.depth <= 0)) return 0;
-    const double facing = clamp_of(dot(p.normal, q.normal), 0.0, 1.0);
-    const double f4 = facing * facing * facing * facing;
-    const double f16 = f4 * f4 * f4 * f4;
-    const double normals =
-        dot(p.normal, p.normal) < 0.01 && dot(q.normal, q.normal) < 0.01 ? 1.0 : f16 * f16;
+    // An average of unlike normals (an edge, a scene behind glass) is short, and says little.
+    const double pp = dot(p.normal, p.normal);
+    const double qq = dot(q.normal, q.normal);
+    double normals = 1.0;
+    if (pp > 0.01 && qq > 0.01) {
+        const double facing = clamp_of(dot(p.normal, q.normal) / sqrt_of(pp * qq), 0.0, 1.0);
+        const double f4 = facing * facing * facing * facing;
+        const double f16 = f4 * f4 * f4 * f4;
+        normals = min_of(pp, qq) > 0.9 ? f16 * f16 : f4 * f4;
+    } else if (max_of(pp, qq) > 0.25) {
+        normals = 0.0;
+    }
     const double slope = abs_of(p.depth - q.depth) / (0.02 * distance * max_of(p.depth, 1e-3));
     const Vec da = p.albedo - q.albedo;
     const double paint = dot(da, da) * 12.0;
@@ -93,37 +100,38 @@ void one_round(const Picture& picture, const std::vector<Light>& in, std::vector
     }
 }
 
-// Removes a lone bright pixel: no channel may exceed the second brightest of its neighbours by
-// much.
-void remove_sparks(const Picture& picture, std::vector<Light>& light) {
+// Pulls a lone pixel towards its neighbours: it may not be much brighter than the second brightest
+// of them, nor much darker than the second darkest.
+void remove_specks(const Picture& picture, std::vector<Light>& light) {
     const std::vector<Light> in = light;
     const int width = picture.width;
     for (int y = 0; y < picture.height; ++y) {
         for (int x = 0; x < width; ++x) {
-            double first = 0;
-            double second = 0;
+            double brightest[2] = {0, 0};
+            double darkest[2] = {1e30, 1e30};
             for (int dy = -1; dy <= 1; ++dy) {
                 for (int dx = -1; dx <= 1; ++dx) {
                     const int qx = x + dx;
                     const int qy = y + dy;
                     if ((dx == 0 && dy == 0) || qx < 0 || qy < 0 || qx >= width ||
-                        qy >= picture.height)
+                        qy >= picture.height) {
                         continue;
-                    const double l = luminance(in[static_cast<std::size_t>(qy * width + qx)].color);
-                    if (l > first) {
-                        second = first;
-                        first = l;
-                    } else if (l > second) {
-                        second = l;
                     }
+                    const double l = luminance(in[static_cast<std::size_t>(qy * width + qx)].color);
+                    brightest[1] = max_of(brightest[1], min_of(l, brightest[0]));
+                    brightest[0] = max_of(brightest[0], l);
+                    darkest[1] = min_of(darkest[1], max_of(l, darkest[0]));
+                    darkest[0] = min_of(darkest[0], l);
                 }
             }
             Light& own = light[static_cast<std::size_t>(y * width + x)];
             const double l = luminance(own.color);
-            const double most = second * 1.6 + 0.02;
-            if (l <= most) continue;
-            own.color = own.color * (most / l);
-            own.variance *= (most / l) * (most / l);
+            const double bound =
+                clamp_of(l, min_of(darkest[1], 1e6) * 0.7 - 0.01, brightest[1] * 1.5 + 0.02);
+            if (bound == l) continue;
+            const double scale = l > 0 ? bound / l : 1.0;
+            own.color = l > 1e-4 ? own.color * scale : Vec{bound, bound, bound};
+            own.variance *= min_of(scale * scale, 4.0);
         }
     }
 }
@@ -162,7 +170,7 @@ void smooth(Picture& picture, int round_count) {
         const Pixel& p = picture.pixels[i];
         light[i] = {divide(p.color, floor_albedo(p.albedo)), p.variance};
     }
-    remove_sparks(picture, light);
+    remove_specks(picture, light);
     std::vector<Light> next(light.size());
     for (int round = 0; round < round_count; ++round) {
         one_round(picture, light, next, 1 << round);
