@@ -28,44 +28,44 @@ struct Finality {
 enum class BlockTag : std::uint8_t { latest, pending, finalized };
 
 struct LogEntry {
-    Address address;
-    std::vector<Hash32> topics;  ///< at most 4
-    Bytes data;
+    Address address{};
+    std::vector<Hash32> topics{};  ///< at most 4
+    Bytes data{};
     std::uint64_t block = 0;
-    Hash32 transaction;
+    Hash32 transaction{};
     std::uint64_t index = 0;  ///< in its block
 };
 
 struct TransactionReceipt {
-    Hash32 transaction;
+    Hash32 transaction{};
     bool succeeded = false;
     std::uint64_t block = 0;
-    Hash32 block_hash;
+    Hash32 block_hash{};
     std::uint64_t gas_used = 0;
-    U256 gas_price;                   ///< what was paid per gas
-    std::optional<Address> contract;  ///< the one it created
-    std::vector<LogEntry> logs;
+    U256 gas_price{};                   ///< what was paid per gas
+    std::optional<Address> contract{};  ///< the one it created
+    std::vector<LogEntry> logs{};
 };
 
 /// Fees that get a transaction into one of the next blocks.
 struct FeeSuggestion {
-    bool dynamic = true;   ///< false: a chain before EIP-1559; only max_fee counts
-    U256 max_fee_per_gas;  ///< twice the base fee and the tip: it may rise six blocks long
-    U256 max_priority_fee_per_gas;
+    bool dynamic = true;     ///< false: a chain before EIP-1559; only max_fee counts
+    U256 max_fee_per_gas{};  ///< twice the base fee and the tip: it may rise six blocks long
+    U256 max_priority_fee_per_gas{};
 };
 
 struct CallRequest {
-    std::optional<Address> from;
-    std::optional<Address> to;  ///< absent: creates a contract
-    Amount value;
-    Bytes data;
+    std::optional<Address> from{};
+    std::optional<Address> to{};  ///< absent: creates a contract
+    Amount value{};
+    Bytes data{};
 };
 
 /// What became of eth_call. A revert is an answer, not a failure of the chain.
 struct CallAnswer {
     bool reverted = false;
-    Bytes output;        ///< returned, or the revert data
-    std::string reason;  ///< "OverCap(12, 10)", the text of require(), "panic 0x11"; with reverted
+    Bytes output{};        ///< returned, or the revert data
+    std::string reason{};  ///< with reverted: "OverCap(12, 10)", the text of require(), …
 };
 
 /// How a node took a raw transaction.
@@ -81,15 +81,15 @@ enum class SendStatus : std::uint8_t {
 };
 struct SendAnswer {
     SendStatus status = SendStatus::unknown;
-    std::string detail;  ///< the node's words; empty when accepted
+    std::string detail{};  ///< the node's words; empty when accepted
 };
 
 struct LogFilter {
     std::uint64_t block_first = 0;
     std::uint64_t block_last = 0;
-    Address address;
+    Address address{};
     /// Position by position; null matches anything. At most 4.
-    std::vector<std::optional<Hash32>> topics;
+    std::vector<std::optional<Hash32>> topics{};
 };
 
 /// One EVM chain through standard Ethereum JSON-RPC over HTTP (the rule of the seam: nothing that

@@ -13,7 +13,7 @@ namespace millrace::chain {
 
 /// Parameters of the contracts' constructors (docs/formats/contracts.md). Times in seconds.
 struct DeployParameters {
-    Amount stake_min;
+    Amount stake_min{};
     std::uint64_t unbond_delay = 7 * 86'400;
     std::uint64_t payout_delay = 86'400;
     std::uint64_t expiry_min = 600;

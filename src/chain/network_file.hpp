@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -31,11 +32,11 @@ namespace millrace::chain {
 struct NetworkFile {
     static constexpr std::uint32_t version = 1;
 
-    std::string name;
-    std::string rpc_url;
-    types::SettlementDomain domain;
+    std::string name{};
+    std::string rpc_url{};
+    types::SettlementDomain domain{};
     bool dev = false;
-    Finality finality;
+    Finality finality{};
     bool operator==(const NetworkFile&) const = default;
 };
 

@@ -19,9 +19,9 @@ namespace millrace::chain {
 /// bumps of one nonce are several of these, of which the chain takes at most one.
 struct SignedAttempt {
     std::uint64_t nonce = 0;
-    Hash32 hash;
-    Bytes raw;
-    std::string purpose;  ///< the caller's name for it: "allocate 3"
+    Hash32 hash{};
+    Bytes raw{};
+    std::string purpose{};  ///< the caller's name for it: "allocate 3"
     bool operator==(const SignedAttempt&) const = default;
 };
 
@@ -35,10 +35,10 @@ class TransactionSender {
   public:
     struct Journal {
         /// Durable when it returns. Called before each first sending, also of a fee bump.
-        std::function<Outcome<void>(const SignedAttempt&)> persist;
+        std::function<Outcome<void>(const SignedAttempt&)> persist{};
         /// The attempt's nonce is settled: mined (the receipt was seen) or dead. All attempts with
         /// this nonce may be dropped from the journal.
-        std::function<void(std::uint64_t nonce)> forget;
+        std::function<void(std::uint64_t nonce)> forget{};
     };
     struct Options {
         Duration poll_interval{100};  ///< between looks for a receipt; grows to ten times itself
@@ -46,11 +46,11 @@ class TransactionSender {
         std::uint32_t bumps_max = 6;
     };
     struct Request {
-        std::optional<Address> to;  ///< absent: creates a contract
-        Amount value;
-        Bytes data;
-        std::string purpose;
-        std::optional<std::uint64_t> gas_limit;  ///< absent: estimated, with a quarter on top
+        std::optional<Address> to{};  ///< absent: creates a contract
+        Amount value{};
+        Bytes data{};
+        std::string purpose{};
+        std::optional<std::uint64_t> gas_limit{};  ///< absent: estimated, with a quarter on top
     };
 
     /// `client` must outlive the sender. An empty journal keeps nothing: for single commands whose
@@ -88,7 +88,7 @@ class TransactionSender {
 
   private:
     struct State;
-    Address account_;
+    Address account_{};
     std::shared_ptr<State> state_;
 };
 
