@@ -25,8 +25,8 @@ namespace millrace::compute {
 ///  - one lease has one commitment and one receipt, whatever is repeated or lost;
 ///  - a result is persisted before it is committed to, a voucher before it is acknowledged;
 ///  - nothing is revealed before the requestor shows our own commitment among the round's;
-///  - a requestor has one unpaid task until its allocation is final on chain and something is paid,
-///    and never more unpaid tasks than its history earned, nor more than its leaf covers;
+///  - a requestor has at most one unpaid task with us while its allocation is not final on chain,
+///    and never more unpaid tasks than its history earned, nor more than its leaves cover;
 ///  - the cumulative amount of a stream never falls;
 ///  - dropped at any step and restored from its records, it ends with the same claims.
 ///
@@ -36,7 +36,7 @@ namespace millrace::compute {
 /// last signed one), flooding (a message that fits nothing counts against its sender, who is
 /// dropped after bad_messages_max), huge tasks (Config bounds).
 ///
-/// Records: leases, results, ended, payers, streams.
+/// Records: leases, lease_states, results, ended, payers, streams.
 class Provider {
   public:
     struct Timing {
@@ -49,6 +49,8 @@ class Provider {
         Duration settle_retry_max{300'000};
         Duration settle_before_expiry{1'800'000};
         Duration progress_interval{500};
+        Duration credit_relief{5'000};
+        Duration credit_wait{10'000};  ///< an accepted lease may wait so long for an allocation
         Duration default_pause{3'600'000};  ///< a requestor that never pays is left alone so long
         Duration stop_time_max{20'000};     ///< for the last settlement
     };
@@ -64,9 +66,14 @@ class Provider {
         std::uint64_t memory_max = types::memory_per_task_max;
         std::uint64_t output_max = types::output_per_task_max;
         std::uint64_t input_max = 8ull << 30;  ///< bytes of module and input files of a task
-        std::uint32_t credit_tasks_max = 64;   ///< unpaid tasks of one requestor
-        Amount settle_threshold;               ///< unsettled value of a stream; 0: only at its end
-        std::uint32_t wrong_result_ppm = 0;    ///< lies on purpose: development networks only
+        /// Unpaid tasks of one requestor whose allocation is final: `credit_tasks_first`, one more
+        /// for each it has paid, and one more for each credit_relief it waits, so that replicas of
+        /// different providers that wait for each other's payment cannot block one another for
+        /// ever.
+        std::uint32_t credit_tasks_first = 4;
+        std::uint32_t credit_tasks_max = 64;
+        Amount settle_threshold;             ///< unsettled value of a stream; 0: only at its end
+        std::uint32_t wrong_result_ppm = 0;  ///< lies on purpose: development networks only
         Timing timing{};
     };
 

@@ -25,6 +25,7 @@ struct PeerUp {
     Address account;
     Hash32 node_key;
 };
+/// Told before the BlobFailed that follow from it: a lease then waits for its requestor to return.
 struct PeerDown {
     SessionId session = 0;
 };
