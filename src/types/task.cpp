@@ -169,6 +169,33 @@ Hash32 TaskSpec::id() const {
     return crypto::keccak256(encode());
 }
 
+Hash32 TaskSpec::content_seed() const {
+    RlpWriter writer;
+    const auto list = writer.begin_list();
+    writer.write_text("millrace-seed-v1");
+    writer.write(module.plain.root);
+    writer.write(module.plain.size);
+    const auto argument_list = writer.begin_list();
+    for (const std::string& argument : arguments)
+        writer.write_text(argument);
+    writer.end_list(argument_list);
+    const auto variable_list = writer.begin_list();
+    for (const auto& [name, value] : environment) {
+        writer.write_text(name);
+        writer.write_text(value);
+    }
+    writer.end_list(variable_list);
+    const auto file_list = writer.begin_list();
+    for (const FileEntry& file : files) {
+        writer.write_text(file.path);
+        writer.write(file.blob.plain.root);
+        writer.write(file.blob.plain.size);
+    }
+    writer.end_list(file_list);
+    writer.end_list(list);
+    return crypto::keccak256(writer.view());
+}
+
 Hash32 ResultSummary::result_id() const {
     RlpWriter writer;
     encode_to(writer);

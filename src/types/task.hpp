@@ -83,6 +83,10 @@ struct TaskSpec {
     static Result<TaskSpec, codec::RlpError> decode(ByteView wire);
     /// Keccak-256 of encode().
     [[nodiscard]] Hash32 id() const;
+    /// What random_get is keyed by: Keccak-256 of canonical RLP ["millrace-seed-v1", module, args,
+    /// env, files] with plain roots and sizes only. Job, index, key and limits are left out, so that
+    /// the same program with the same inputs has the same result for whoever runs it, here too.
+    [[nodiscard]] Hash32 content_seed() const;
 };
 
 /// How a task ended. All of these are results: replicas must agree on them.

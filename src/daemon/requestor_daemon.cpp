@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+
+#include "daemon/requestor_daemon.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "base/overload.hpp"
+#include "daemon/requestor_control.hpp"
+#include "io/entropy.hpp"
+#include "io/files.hpp"
+#include "io/log.hpp"
+
+namespace millrace::daemon {
+
+namespace req = compute::requestor;
+
+namespace {
+
+constexpr Duration connect_time_max{10'000};
+constexpr Duration refresh_interval{1'000};
+constexpr Duration notify_interval{200};
+constexpr const char* job_table = "job_folders";
+
+}  // namespace
+
+RequestorDaemon::RequestorDaemon(AgentBase& base, Options options)
+    : base_{base}, options_{std::move(options)} {}
+
+RequestorDaemon::~RequestorDaemon() = default;
+
+Outcome<void> RequestorDaemon::start() {
+    chain_ = std::make_unique<RequestorChain>(base_);
+    machine_ = std::make_unique<compute::Requestor>(compute::Requestor::Config{
+        .domain = base_.domain(), .key = base_.key(), .seed = io::random_u64()});
+    transport_ = std::make_unique<io::Transport>(
+        base_.loop(), base_.node_key(),
+        io::Transport::Handlers{
+            .on_connected = [this](io::PeerId peer, const Hash32&, bool) { on_connected(peer); },
+            .on_message = [this](io::PeerId peer,
+                                 types::Message message) { on_message(peer, std::move(message)); },
+            .on_closed = [this](io::PeerId peer, const std::string& why) { on_closed(peer, why); },
+            .on_writable = {}});
+    fetcher_ = std::make_unique<BlobFetcher>(base_.loop(), base_.blobs(), *transport_);
+
+    MILLRACE_TRY(const auto folders, base_.records().load(job_table));
+    for (const auto& record : folders) {
+        if (const auto job = Hash32::from(record.key)) {
+            out_folders_[*job] = std::string{as_text(record.value)};
+        }
+    }
+    MILLRACE_TRY(auto records, base_.records().load_all());
+    std::erase_if(records, [](const auto& record) { return record.table == job_table; });
+    req::Effects effects;
+    MILLRACE_TRY_VOID(machine_->restore(records, base_.loop().now(), effects));
+    control_ = std::make_unique<RequestorControl>(*this);
+    MILLRACE_TRY_VOID(control_->listen());
+    base_.loop().post([this, effects = std::move(effects)] {
+        for (const auto& effect : effects)
+            carry_out(effect);
+        drain();
+    });
+
+    if (!options_.deposit.wei.is_zero()) {
+        chain_->ensure_deposit(options_.deposit, [this](Outcome<Hash32> sent) {
+            if (!sent) {
+                io::log_failure("the deposit could not be funded", sent.error());
+            } else if (!sent->is_zero()) {
+                io::log(io::LogLevel::info, "deposit funded",
+                        {{"transaction", to_hex0x(sent->view())}});
+            }
+        });
+    }
+    refresh();
+    return {};
+}
+
+void RequestorDaemon::stop_on(const Failure& failure) {
+    io::log_failure("the agent cannot go on", failure);
+    // Nothing is half done: the step's batch was not committed, so after a restart it never was.
+    std::_Exit(1);
+}
+
+void RequestorDaemon::step(req::Event event) {
+    events_.push_back(std::move(event));
+    if (!draining_) drain();
+}
+
+void RequestorDaemon::drain() {
+    draining_ = true;
+    while (!events_.empty()) {
+        const req::Event event = std::move(events_.front());
+        events_.pop_front();
+        req::Effects effects;
+        machine_->step(event, base_.loop().now(), effects);
+        const auto stored = commit_effects<req::Persist, req::Erase>(base_.records(), effects);
+        if (!stored) stop_on(stored.error());
+        for (const auto& effect : effects)
+            carry_out(effect);
+    }
+    draining_ = false;
+    arm_timer();
+    schedule_notify();
+}
+
+void RequestorDaemon::arm_timer() {
+    if (timer_ != 0) base_.loop().cancel(timer_);
+    timer_ = 0;
+    if (const auto due = machine_->next_deadline()) {
+        timer_ = base_.loop().call_at(*due, [this] {
+            timer_ = 0;
+            step(req::TimerFired{});
+        });
+    }
+}
+
+void RequestorDaemon::carry_out(const req::Effect& effect) {
+    std::visit(
+        Overload{
+            [](const req::Persist&) {},  // committed before
+            [](const req::Erase&) {}, [&](const req::Connect& request) { connect(request); },
+            [&](const req::Disconnect& request) {
+                const auto found = peers_.find(request.provider);
+                if (found == peers_.end()) return;
+                const io::PeerId connection = found->second.connection;
+                connections_.erase(connection);
+                peers_.erase(found);
+                transport_->close(connection);
+                fetcher_->on_peer_gone(connection);
+            },
+            [&](const req::Send& send) {
+                const auto found = peers_.find(send.provider);
+                if (found == peers_.end() || !found->second.up) return;
+                if (!transport_->send(found->second.connection, send.message)) {
+                    io::log_limited("send", io::LogLevel::warn, "a message could not be queued",
+                                    {{"provider", to_hex0x(send.provider.view())}});
+                }
+            },
+            [&](const req::FetchBlob& request) { fetch(request); },
+            [&](const req::Allocate& request) {
+                chain_->allocate(request, [this](req::AllocationUpdated update) {
+                    if (!update.transaction.is_zero()) {
+                        allocation_transactions_[update.allocation] = update.transaction;
+                    }
+                    const bool final = update.status == req::AllocationStatus::finalized;
+                    step(std::move(update));
+                    if (final) refresh();
+                });
+            },
+            [&](const req::ReleaseAllocation& request) {
+                chain_->release(request.allocation, [this, allocation = request.allocation](
+                                                        Outcome<Hash32> sent) {
+                    step(req::AllocationReleased{.allocation = allocation,
+                                                 .ok = sent.has_value(),
+                                                 .why = sent ? "" : sent.error().text()});
+                    refresh();
+                });
+            },
+            [&](const req::ReportContradiction& request) {
+                chain_->report(
+                    request.evidence, [this, evidence = request.evidence.id](Outcome<Hash32> sent) {
+                        step(req::ContradictionReported{.evidence = evidence,
+                                                        .ok = sent.has_value(),
+                                                        .transaction = sent ? *sent : Hash32{},
+                                                        .why = sent ? "" : sent.error().text()});
+                    });
+            },
+            [](const req::TaskDone&) {},
+            [](const req::JobDone& done) {
+                io::log(io::LogLevel::info, "job over",
+                        {{"job", to_hex0x(done.job.view())},
+                         {"why", done.why ? done.why->text() : "completed"}});
+            },
+            [](const req::Note& note) {
+                io::log(io::LogLevel::info, note.text, {{"job", to_hex0x(note.job.view())}});
+            }},
+        effect);
+}
+
+// ---- connections -------------------------------------------------------------------------------
+
+void RequestorDaemon::connect(const req::Connect& request) {
+    const auto connection =
+        transport_->connect(request.endpoint, request.node_key, connect_time_max);
+    if (!connection) {
+        step(req::PeerDown{.provider = request.provider, .why = connection.error().text()});
+        return;
+    }
+    peers_[request.provider] = Peer{.connection = *connection, .up = false};
+    connections_[*connection] = request.provider;
+}
+
+void RequestorDaemon::on_connected(io::PeerId connection) {
+    if (!connections_.contains(connection)) return;
+    transport_->send(connection, types::Hello{.genesis = base_.domain().genesis,
+                                              .chain_id = base_.domain().chain_id,
+                                              .account = machine_->account(),
+                                              .agent = "millrace/" MILLRACE_VERSION});
+}
+
+void RequestorDaemon::on_message(io::PeerId connection, types::Message message) {
+    const auto found = connections_.find(connection);
+    if (found == connections_.end()) return;
+    const Address provider = found->second;
+    if (const auto* hello = std::get_if<types::Hello>(&message)) {
+        on_hello(connection, provider, *hello);
+    } else if (!peers_[provider].up) {
+        transport_->close(connection);
+        on_closed(connection, "spoke before its hello");
+    } else if (auto* data = std::get_if<types::BlobData>(&message)) {
+        fetcher_->on_data(connection, std::move(*data));
+    } else if (const auto* request = std::get_if<types::BlobRequest>(&message)) {
+        // Everything in the store is sealed; only who was given a lease knows root and key.
+        fetcher_->serve(connection, *request, true);
+    } else {
+        step(req::MessageReceived{.provider = provider, .message = std::move(message)});
+    }
+}
+
+void RequestorDaemon::on_hello(io::PeerId connection, const Address& provider,
+                               const types::Hello& hello) {
+    const bool fits = hello.genesis == base_.domain().genesis &&
+                      hello.chain_id == base_.domain().chain_id && hello.account == provider;
+    if (!fits) {
+        transport_->close(connection);
+        on_closed(connection, "it is on another network or not the registered provider");
+        return;
+    }
+    Peer& peer = peers_[provider];
+    if (peer.up) return;
+    peer.up = true;
+    step(req::PeerUp{provider});
+}
+
+void RequestorDaemon::on_closed(io::PeerId connection, const std::string& why) {
+    const auto found = connections_.find(connection);
+    if (found == connections_.end()) return;
+    const Address provider = found->second;
+    connections_.erase(found);
+    peers_.erase(provider);
+    fetcher_->on_peer_gone(connection);
+    step(req::PeerDown{.provider = provider, .why = why});
+}
+
+// ---- blobs -------------------------------------------------------------------------------------
+
+void RequestorDaemon::fetch(const req::FetchBlob& request) {
+    const auto peer = peers_.find(request.provider);
+    std::vector<io::PeerId> sources;
+    if (peer != peers_.end() && peer->second.up) sources.push_back(peer->second.connection);
+    base_.blobs().pin(request.blob.sealed());
+    fetcher_->fetch(request.blob.sealed(), sources, [this, request](Outcome<void> fetched) {
+        if (fetched) fetched = collect(request);
+        if (!fetched) base_.blobs().unpin(request.blob.sealed());
+        step(req::BlobFetched{.job = request.job,
+                              .index = request.index,
+                              .blob = request.blob,
+                              .provider = request.provider,
+                              .ok = fetched.has_value(),
+                              .why = fetched ? "" : fetched.error().text()});
+    });
+}
+
+Outcome<void> RequestorDaemon::collect(const req::FetchBlob& request) {
+    const req::JobPlan* plan = machine_->plan(request.job);
+    if (plan == nullptr) return {};
+    const auto folder = out_folders_.find(request.job);
+    if (request.purpose != req::BlobPurpose::output_file || folder == out_folders_.end() ||
+        folder->second.empty()) {
+        MILLRACE_TRY_VOID(base_.blobs().open_sealed(request.blob, plan->key, types::blob_size_max));
+        return {};
+    }
+    const std::string path = output_path(request, folder->second);
+    MILLRACE_TRY_VOID(io::make_folder(std::filesystem::path{path}.parent_path().string()));
+    MILLRACE_TRY_VOID(base_.blobs().open_sealed_to(request.blob, plan->key, path));
+    collected_[request.job].emplace(request.path, request.index);
+    return {};
+}
+
+std::string RequestorDaemon::output_path(const req::FetchBlob& request,
+                                         const std::string& out) const {
+    // Two tasks may write the same path: the first keeps it, the others get a folder of their own.
+    const auto job = collected_.find(request.job);
+    if (job != collected_.end()) {
+        const auto owner = job->second.find(request.path);
+        if (owner != job->second.end() && owner->second != request.index) {
+            return out + "/task-" + std::to_string(request.index) + "/" + request.path;
+        }
+    }
+    return out + "/" + request.path;
+}
+
+// ---- jobs --------------------------------------------------------------------------------------
+
+Outcome<types::SealedBlob> RequestorDaemon::store_input(
+    const std::string& path, const crypto::JobKey& key,
+    std::map<std::string, types::SealedBlob>& stored) {
+    if (const auto found = stored.find(path); found != stored.end()) return found->second;
+    MILLRACE_TRY(const auto sealed, base_.blobs().put_sealed_file(path, key));
+    base_.blobs().pin(sealed.sealed());
+    stored.emplace(path, sealed);
+    return sealed;
+}
+
+Outcome<Hash32> RequestorDaemon::submit(const JobRequest& request) {
+    req::JobPlan plan;
+    plan.id = io::random_hash();
+    plan.name = request.name;
+    io::fill_random(plan.key.bytes);
+    std::map<std::string, types::SealedBlob> stored;
+    MILLRACE_TRY(plan.common.module, store_input(request.module, plan.key, stored));
+    plan.common.environment = request.environment;
+    plan.common.limits = {.fuel = Fuel{request.fuel_limit},
+                          .memory_bytes = request.memory_limit,
+                          .output_bytes = request.output_limit};
+    for (const auto& file : request.files) {
+        MILLRACE_TRY(const auto sealed, store_input(file.source, plan.key, stored));
+        plan.common.files.push_back({file.path, sealed});
+    }
+    std::ranges::sort(plan.common.files, {}, &types::FileEntry::path);
+    for (const auto& task : request.tasks) {
+        req::TaskInput input{.label = task.name, .arguments = task.arguments, .files = {}};
+        for (const auto& file : task.files) {
+            MILLRACE_TRY(const auto sealed, store_input(file.source, plan.key, stored));
+            // A file every task has may match a task's pattern too: it is there once.
+            const bool common = std::ranges::any_of(
+                plan.common.files, [&](const auto& other) { return other.path == file.path; });
+            if (!common) input.files.push_back({file.path, sealed});
+        }
+        plan.inputs.push_back(std::move(input));
+    }
+    plan.settings.replicas = request.replicas;
+    const auto amount = [](const std::string& text,
+                           const char* key) -> Outcome<std::optional<Amount>> {
+        if (text.empty()) return std::optional<Amount>{};
+        const auto parsed = parse_amount(text);
+        if (!parsed) {
+            return Err{Failure{"'" + text + "' is not an amount", key,
+                               "write coins (0.25), or a whole number of wei or gwei"}};
+        }
+        return parsed;
+    };
+    MILLRACE_TRY(plan.settings.price_max, amount(request.price_max, "price_max"));
+    MILLRACE_TRY(plan.settings.total_max, amount(request.cost_max, "cost_max"));
+    for (const auto& text : request.providers) {
+        const auto address = crypto::parse_address(text);
+        if (!address) {
+            return Err{Failure{"'" + text + "' is not an address", "providers",
+                               "write 0x and 40 digits; see millrace provider ls"}};
+        }
+        plan.settings.providers.push_back(*address);
+    }
+    if (const auto problem = plan.problem()) return Err{*problem};
+    if (!request.out.empty()) MILLRACE_TRY_VOID(io::make_folder(request.out));
+    MILLRACE_TRY_VOID(base_.records().commit({{.table = job_table,
+                                               .key = to_bytes(plan.id.view()),
+                                               .value = to_bytes(as_bytes(request.out))}}));
+    out_folders_[plan.id] = request.out;
+    const Hash32 id = plan.id;
+    step(req::JobSubmitted{std::move(plan)});
+    const auto jobs = machine_->jobs();
+    if (std::ranges::none_of(jobs, [&](const auto& job) { return job.id == id; })) {
+        return Err{Failure{"the job was refused", request.name,
+                           "see the agent's log; too many jobs may be open"}};
+    }
+    return id;
+}
+
+// ---- chain -------------------------------------------------------------------------------------
+
+void RequestorDaemon::refresh() {
+    if (refreshing_) return;
+    refreshing_ = true;
+    chain_->read_view(false, [this](Outcome<ChainView> view) {
+        refreshing_ = false;
+        if (view) {
+            on_chain_view(*view);
+        } else {
+            io::log_limited("chain", io::LogLevel::warn, "the chain cannot be read",
+                            {{"why", view.error().text()}});
+        }
+        base_.loop().call_after(refresh_interval, [this] { refresh(); });
+    });
+}
+
+void RequestorDaemon::on_chain_view(const ChainView& view) {
+    const bool providers_changed = view.providers != view_.providers;
+    const bool deposit_changed =
+        view.deposit_free_finalized != view_.deposit_free_finalized ||
+        view.allocation_count_finalized != view_.allocation_count_finalized || view_.block == 0;
+    view_ = view;
+    if (providers_changed) step(req::ProvidersUpdated{view.providers});
+    if (deposit_changed) {
+        step(req::DepositUpdated{.free = view.deposit_free_finalized,
+                                 .allocation_next = view.allocation_count_finalized});
+    }
+}
+
+// ---- watchers ----------------------------------------------------------------------------------
+
+void RequestorDaemon::schedule_notify() {
+    if (notify_scheduled_ || (watches_.empty() && settlement_waits_.empty())) return;
+    notify_scheduled_ = true;
+    base_.loop().call_after(notify_interval, [this] {
+        notify_scheduled_ = false;
+        notify_watchers();
+        schedule_notify();
+    });
+}
+
+void RequestorDaemon::notify_watchers() {
+    std::erase_if(watches_, [&](Watch& watch) { return !control_->notify(watch); });
+    std::erase_if(settlement_waits_, [&](SettlementWait& wait) { return !control_->notify(wait); });
+}
+
+}  // namespace millrace::daemon

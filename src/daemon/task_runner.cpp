@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+
+#include "daemon/task_runner.hpp"
+
+#include <algorithm>
+
+#include "io/log.hpp"
+#include "sandbox/worker.hpp"
+
+namespace millrace::daemon {
+
+namespace prov = compute::provider;
+
+namespace {
+
+constexpr Duration wall_time_min{1'000};
+
+struct Running {
+    prov::RunTask request;
+    TaskRunner::Progress progress;
+    TaskRunner::Done done;
+    std::unique_ptr<sandbox::Worker> worker;
+    io::TimerId timer = 0;
+    std::int64_t started_ms = 0;
+};
+
+}  // namespace
+
+struct TaskRunner::State {
+    AgentBase& base;
+    std::map<Hash32, std::shared_ptr<Running>> running;
+
+    explicit State(AgentBase& owner) : base{owner} {}
+
+    Outcome<sandbox::WorkerTask> load(const prov::RunTask& request);
+    void start(const std::shared_ptr<Running>& task);
+    void feed(const std::shared_ptr<Running>& task);
+    void on_result(const std::shared_ptr<Running>& task);
+    void end(const std::shared_ptr<Running>& task, TaskReport report);
+    void fail(const std::shared_ptr<Running>& task, types::LeaseRefusal kind, std::string why);
+    Outcome<prov::TaskFinished> keep(const Running& task, wasi::TaskOutcome outcome);
+    void unwatch(Running& task);
+};
+
+Outcome<sandbox::WorkerTask> TaskRunner::State::load(const prov::RunTask& request) {
+    const auto open = [&](const types::SealedBlob& blob) -> Outcome<wasi::SharedBytes> {
+        MILLRACE_TRY(Bytes content,
+                     base.blobs().open_sealed(blob, request.key, types::blob_size_max));
+        return wasi::SharedBytes{std::make_shared<const Bytes>(std::move(content))};
+    };
+    sandbox::WorkerTask task;
+    MILLRACE_TRY(task.module, open(request.task.module));
+    std::vector<wasi::SharedBytes> contents;
+    for (const auto& file : request.task.files) {
+        MILLRACE_TRY(auto content, open(file.blob));
+        contents.push_back(std::move(content));
+    }
+    task.input = wasi::task_input(request.task, std::move(contents));
+    return task;
+}
+
+void TaskRunner::State::start(const std::shared_ptr<Running>& task) {
+    auto input = load(task->request);
+    if (!input) return fail(task, types::LeaseRefusal::failed, input.error().text());
+    auto worker = sandbox::Worker::start(*input);
+    if (!worker) return fail(task, types::LeaseRefusal::failed, worker.error().text());
+    task->worker = std::make_unique<sandbox::Worker>(std::move(*worker));
+    task->started_ms = base.loop().now().ms;
+    const Instant deadline{static_cast<std::int64_t>(task->request.deadline) * 1000};
+    task->timer =
+        base.loop().call_at(std::max(deadline, base.loop().now() + wall_time_min), [this, task] {
+            task->timer = 0;
+            fail(task, types::LeaseRefusal::failed, "the lease's deadline passed");
+        });
+    feed(task);
+    const auto watched =
+        base.loop().watch_fd(task->worker->result_fd(), {.readable = true, .writable = false},
+                             [this, task](io::Readiness) { on_result(task); });
+    if (!watched) fail(task, types::LeaseRefusal::failed, watched.error().text());
+}
+
+/// Writes the task into the worker's pipe, now and whenever it takes more.
+void TaskRunner::State::feed(const std::shared_ptr<Running>& task) {
+    const int fd = task->worker->task_fd();
+    if (fd < 0) return;
+    const auto watched = base.loop().watch_fd(fd, {.readable = false, .writable = true},
+                                              [this, task, fd](io::Readiness) {
+                                                  // write_some() closes the descriptor at the end,
+                                                  // so it must not be watched then.
+                                                  base.loop().unwatch_fd(fd);
+                                                  if (!task->worker) return;
+                                                  task->worker->write_some();
+                                                  feed(task);
+                                              });
+    if (!watched) fail(task, types::LeaseRefusal::failed, watched.error().text());
+}
+
+void TaskRunner::State::on_result(const std::shared_ptr<Running>& task) {
+    if (!task->worker) return;
+    const bool more = task->worker->read_some();
+    for (;;) {
+        auto event = task->worker->next();
+        if (!event) return fail(task, types::LeaseRefusal::failed, event.error().text());
+        if (!event->has_value()) break;
+        if (const auto* progress = std::get_if<sandbox::Progress>(&**event)) {
+            task->progress(progress->fuel);
+        } else if (const auto* failure = std::get_if<Failure>(&**event)) {
+            return fail(task, types::LeaseRefusal::module_refused, failure->text());
+        } else if (auto* report = std::get_if<sandbox::WorkerReport>(&**event)) {
+            auto finished = keep(*task, std::move(report->outcome));
+            if (!finished) return fail(task, types::LeaseRefusal::failed, finished.error().text());
+            return end(task, TaskReport{.finished = std::move(*finished), .why = {}});
+        }
+    }
+    if (!more) {
+        const int ended = task->worker->result_fd();
+        base.loop().unwatch_fd(ended);
+        const auto how = task->worker->finish();
+        fail(task, types::LeaseRefusal::failed,
+             how ? how->text() : "the worker ended without a result");
+    }
+}
+
+/// Stores what the task produced, sealed with the job's key; lies first when it is told to.
+Outcome<prov::TaskFinished> TaskRunner::State::keep(const Running& task,
+                                                    wasi::TaskOutcome outcome) {
+    const auto& key = task.request.key;
+    prov::TaskFinished finished{.lease = task.request.lease,
+                                .summary = outcome.summary,
+                                .files = {},
+                                .deleted = {},
+                                .standard_output = {},
+                                .standard_error = {},
+                                .elapsed = Duration{base.loop().now().ms - task.started_ms}};
+    const auto bytes_of = [](const wasi::SharedBytes& content) {
+        return content ? *content : Bytes{};
+    };
+    Bytes standard_output = bytes_of(outcome.standard_output);
+    if (task.request.lie) {
+        const auto changed = std::ranges::find_if(
+            outcome.files, [](const auto& file) { return file.content != nullptr; });
+        if (changed != outcome.files.end()) {
+            Bytes content = *changed->content;
+            prov::falsify(content, *task.request.lie);
+            changed->id = crypto::blob_id(content);
+            changed->content = std::make_shared<const Bytes>(std::move(content));
+        } else {
+            prov::falsify(standard_output, *task.request.lie);
+        }
+    }
+    std::vector<types::OutputEntry> entries;
+    for (const auto& file : outcome.files) {
+        if (!file.content) {
+            finished.deleted.push_back(file.path);
+            entries.push_back({.path = file.path, .content = {}, .deleted = true});
+            continue;
+        }
+        MILLRACE_TRY(const auto sealed, base.blobs().put_sealed(*file.content, key));
+        finished.files.push_back({file.path, sealed});
+        entries.push_back({.path = file.path, .content = sealed.plain, .deleted = false});
+    }
+    MILLRACE_TRY(finished.standard_output, base.blobs().put_sealed(standard_output, key));
+    MILLRACE_TRY(finished.standard_error,
+                 base.blobs().put_sealed(bytes_of(outcome.standard_error), key));
+    if (task.request.lie) {
+        finished.summary.output_root = types::output_root(entries);
+        finished.summary.stdout_root = finished.standard_output.plain.root;
+    }
+    return finished;
+}
+
+void TaskRunner::State::unwatch(Running& task) {
+    if (task.timer != 0) base.loop().cancel(task.timer);
+    task.timer = 0;
+    if (!task.worker) return;
+    if (task.worker->task_fd() >= 0) base.loop().unwatch_fd(task.worker->task_fd());
+    if (task.worker->result_fd() >= 0) base.loop().unwatch_fd(task.worker->result_fd());
+    task.worker->kill();
+}
+
+void TaskRunner::State::end(const std::shared_ptr<Running>& task, TaskReport report) {
+    unwatch(*task);
+    if (running.erase(task->request.lease) == 0) return;  // killed before
+    // The worker object goes on a later turn: this may be called from a callback on its descriptor.
+    base.loop().post([task, report = std::move(report)]() mutable {
+        task->worker.reset();
+        task->done(std::move(report));
+    });
+}
+
+void TaskRunner::State::fail(const std::shared_ptr<Running>& task, types::LeaseRefusal kind,
+                             std::string why) {
+    end(task, TaskReport{.finished = std::nullopt, .kind = kind, .why = std::move(why)});
+}
+
+TaskRunner::TaskRunner(AgentBase& base) : state_{std::make_unique<State>(base)} {}
+
+TaskRunner::~TaskRunner() {
+    kill_all();
+}
+
+void TaskRunner::run(const prov::RunTask& request, Progress progress, Done done) {
+    auto task = std::make_shared<Running>();
+    task->request = request;
+    task->progress = std::move(progress);
+    task->done = std::move(done);
+    state_->running[request.lease] = task;
+    state_->start(task);
+}
+
+void TaskRunner::kill(const Hash32& lease) {
+    const auto found = state_->running.find(lease);
+    if (found == state_->running.end()) return;
+    const auto task = found->second;
+    state_->running.erase(found);
+    state_->unwatch(*task);
+    state_->base.loop().post([task] { task->worker.reset(); });
+}
+
+void TaskRunner::kill_all() {
+    while (!state_->running.empty())
+        kill(state_->running.begin()->first);
+}
+
+}  // namespace millrace::daemon

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/failure.hpp"
+#include "compute/provider_event.hpp"
+#include "daemon/agent_base.hpp"
+
+namespace millrace::daemon {
+
+/// What came of one RunTask: either the fields of TaskFinished, or why there is no result.
+struct TaskReport {
+    std::optional<compute::provider::TaskFinished> finished;
+    types::LeaseRefusal kind = types::LeaseRefusal::failed;
+    std::string why;
+};
+
+/// Runs leased tasks, each in a sandboxed process of its own (src/sandbox), and stores what they
+/// produced, sealed with the job's key.
+class TaskRunner {
+  public:
+    explicit TaskRunner(AgentBase& base);
+    ~TaskRunner();
+
+    using Progress = std::function<void(Fuel)>;
+    using Done = std::function<void(TaskReport)>;
+    /// `done` is called once, on a later turn; not after kill().
+    void run(const compute::provider::RunTask& request, Progress progress, Done done);
+    void kill(const Hash32& lease);
+    void kill_all();
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace millrace::daemon
