@@ -34,7 +34,8 @@ struct BlobChunk {
 class BlobStore {
   public:
     static constexpr std::uint64_t cache_bytes_default = 20ull << 30;
-    static constexpr std::size_t downloads_max = 4'096;  ///< partial blobs at a time
+    static constexpr std::size_t downloads_max = 65'536;              ///< begun, not complete
+    static constexpr std::uint64_t download_bytes_max = 64ull << 30;  ///< of all of them together
 
     static Outcome<std::unique_ptr<BlobStore>> open(
         const std::string& folder, std::uint64_t cache_bytes_max = cache_bytes_default);
@@ -68,6 +69,8 @@ class BlobStore {
     /// First leaf from `leaf_first` on that is missing; absent when none is.
     [[nodiscard]] std::optional<std::uint64_t> next_missing_leaf(const BlobId& blob,
                                                                  std::uint64_t leaf_first) const;
+    /// Per leaf, for blobs::Want; empty when no download of it has begun.
+    [[nodiscard]] std::vector<bool> present_leaves(const BlobId& blob) const;
     /// Leaves present and in all.
     struct DownloadProgress {
         std::uint64_t leaves_present = 0;
@@ -76,6 +79,7 @@ class BlobStore {
     [[nodiscard]] std::optional<DownloadProgress> progress(const BlobId& blob) const;
     /// Verifies the whole, makes it durable and visible. A crash point.
     Outcome<void> complete(const BlobId& blob);
+    /// Forgets the download and removes its files.
     void abandon(const BlobId& blob);
 
     /// Counted: pin twice, unpin twice. A blob may be pinned before it is stored.
@@ -99,7 +103,7 @@ class BlobStore {
     Outcome<std::vector<BlobId>> verify();
 
   private:
-    BlobStore() = default;
+    BlobStore();
     struct State;
     std::unique_ptr<State> state_;
 };
