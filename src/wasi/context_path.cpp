@@ -123,8 +123,7 @@ Errno Context::path_open(Call& call) {
     }
     switch (tree_.node(made.inode).type) {
         case FileType::directory:
-            if (truncates || creates) return Errno::isdir;
-            if (!wants_directory && (base & right::fd_write) != 0) return Errno::isdir;
+            if (truncates || creates || (base & right::fd_write) != 0) return Errno::isdir;
             made.base &= right::of_directory;
             break;
         case FileType::symbolic_link:

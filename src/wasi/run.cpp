@@ -89,7 +89,7 @@ TaskInput task_input(const types::TaskSpec& spec, std::vector<SharedBytes> conte
     for (std::size_t index = 0; index < contents.size(); ++index) {
         input.files.push_back({spec.files[index].path, std::move(contents[index])});
     }
-    input.seed = spec.id();
+    input.seed = spec.content_seed();
     input.limits = spec.limits;
     return input;
 }
@@ -132,7 +132,7 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
                      .environment = input.environment,
                      .standard_input = input.standard_input,
                      .seed = input.seed,
-                     .has_root = true},
+                     .has_root = input.has_root},
                     std::move(tree)};
     context.on_progress(std::move(progress));
     wasm::StoreLimits limits;

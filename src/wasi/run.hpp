@@ -31,8 +31,9 @@ struct TaskInput {
     std::vector<InputFile> files;          ///< sorted by path: the order gives inode numbers
     std::vector<std::string> directories;  ///< that exist although they may be empty
     SharedBytes standard_input;            ///< null: empty
-    Hash32 seed;                           ///< of random_get; a task's id
+    Hash32 seed;                           ///< of random_get; TaskSpec::content_seed()
     types::TaskLimits limits;
+    bool has_root = true;  ///< false, for the conformance suite only: no descriptor 3
 };
 
 /// argv[0] of every task.
