@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace millrace::sandbox {
+
+/// A control group of its own for one worker: at most `memory_bytes`, one process. Version 2 where
+/// it is mounted with the controllers, version 1 otherwise, nothing where neither lets us make a
+/// group; walls() says which of the two limits stand. Emptied groups are removed on destruction.
+class Cgroup {
+  public:
+    /// Moves `pid` into a new group named after it.
+    Cgroup(pid_t pid, std::uint64_t memory_bytes);
+    Cgroup(const Cgroup&) = delete;
+    Cgroup& operator=(const Cgroup&) = delete;
+    ~Cgroup();
+
+    /// Isolation::memory_cgroup and Isolation::process_cgroup, as far as they stand.
+    [[nodiscard]] std::uint32_t walls() const noexcept { return walls_; }
+
+  private:
+    bool enter(const std::string& parent, pid_t pid,
+               const std::vector<std::pair<std::string, std::string>>& settings);
+
+    std::vector<std::string> folders_;
+    std::uint32_t walls_ = 0;
+};
+
+}  // namespace millrace::sandbox

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+
+#include "sandbox/lockdown.hpp"
+
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+namespace millrace::sandbox {
+namespace {
+
+constexpr uid_t unprivileged_id = 65534;
+
+struct NamespaceWall {
+    int flag;
+    std::uint32_t wall;
+};
+constexpr NamespaceWall namespaces[] = {{CLONE_NEWNET, Isolation::network_namespace},
+                                        {CLONE_NEWIPC, Isolation::ipc_namespace},
+                                        {CLONE_NEWNS, Isolation::mount_namespace}};
+
+/// Without privileges a user namespace has to come first; it gives leave for the others.
+std::uint32_t leave_namespaces() {
+    std::uint32_t walls = 0;
+    if (geteuid() != 0 && unshare(CLONE_NEWUSER) == 0) walls |= Isolation::user_namespace;
+    for (const NamespaceWall& space : namespaces) {
+        if (unshare(space.flag) == 0) walls |= space.wall;
+    }
+    return walls;
+}
+
+/// Every capability away, whether real or of an own user namespace.
+bool drop_capabilities() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct none[2]{};
+    return syscall(SYS_capset, &header, none) == 0;
+}
+
+bool become_unprivileged() {
+    if (geteuid() != 0) return false;
+    return setgroups(0, nullptr) == 0 &&
+           setresgid(unprivileged_id, unprivileged_id, unprivileged_id) == 0 &&
+           setresuid(unprivileged_id, unprivileged_id, unprivileged_id) == 0;
+}
+
+bool limit(__rlimit_resource resource, std::uint64_t value) {
+    const rlimit both{value, value};
+    return setrlimit(resource, &both) == 0;
+}
+
+bool limit_resources(const LockdownPlan& plan) {
+    bool all = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_NOFILE, 0) &&
+               limit(RLIMIT_NPROC, 0) && limit(RLIMIT_MEMLOCK, 0);
+    if (plan.address_space != 0) all = limit(RLIMIT_AS, plan.address_space) && all;
+    if (plan.cpu_seconds != 0) all = limit(RLIMIT_CPU, plan.cpu_seconds) && all;
+    return all;
+}
+
+using Filter = std::unique_ptr<void, decltype(&seccomp_release)>;
+
+bool allow(const Filter& filter, int call) {
+    return seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0) == 0;
+}
+
+bool allow_when(const Filter& filter, int call, scmp_arg_cmp condition) {
+    return seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, call, 1, &condition) == 0;
+}
+
+scmp_arg_cmp argument_is(unsigned index, std::uint64_t value) {
+    return {index, SCMP_CMP_EQ, value, 0};
+}
+/// The third argument of mmap and mprotect lacks PROT_EXEC.
+scmp_arg_cmp is_not_executable() {
+    return {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
+}
+
+bool load_filter() {
+    const Filter filter{seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release};
+    if (!filter) return false;
+    bool good =
+        allow_when(filter, SCMP_SYS(read), argument_is(0, 0)) &&
+        allow_when(filter, SCMP_SYS(write), argument_is(0, 1)) &&
+        allow_when(filter, SCMP_SYS(write), argument_is(0, 2)) &&
+        allow_when(filter, SCMP_SYS(mmap), is_not_executable()) &&
+        allow_when(filter, SCMP_SYS(mprotect), is_not_executable()) &&
+        // abort() of a failed assertion
+        allow_when(filter, SCMP_SYS(tgkill), argument_is(0, static_cast<std::uint64_t>(getpid())));
+    for (const int call :
+         {SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk),
+          SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
+          SCMP_SYS(rt_sigaction), SCMP_SYS(restart_syscall), SCMP_SYS(clock_gettime),
+          SCMP_SYS(gettimeofday), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(sched_yield)}) {
+        good = good && allow(filter, call);
+    }
+    return good && seccomp_load(filter.get()) == 0;
+}
+
+Failure cannot(std::string what) {
+    return {std::move(what), std::strerror(errno),
+            "run on Linux 5.11 or newer, outside a container "
+            "that forbids it, or use --no-sandbox"};
+}
+
+}  // namespace
+
+Outcome<Isolation> enter_lockdown(const LockdownPlan& plan) {
+    Isolation isolation;
+    isolation.walls |= leave_namespaces();
+    if (become_unprivileged()) isolation.walls |= Isolation::unprivileged_user;
+    if (geteuid() == 0) return Err{cannot("the worker cannot give up root")};
+    (void)drop_capabilities();
+    if (prctl(PR_SET_DUMPABLE, 0) != 0) return Err{cannot("the worker cannot become undumpable")};
+    // After the change of user, which resets it.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) isolation.walls |= Isolation::dies_with_parent;
+    if (plan.parent != 0 && getppid() != plan.parent) {
+        return Err{Failure{"the worker's parent is gone", "", ""}};
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        return Err{cannot("the worker cannot renounce new privileges")};
+    }
+    isolation.walls |= Isolation::no_new_privileges;
+    if (limit_resources(plan)) isolation.walls |= Isolation::resource_limits;
+    if (!load_filter()) return Err{cannot("the worker cannot load its system-call filter")};
+    isolation.walls |= Isolation::syscall_filter;
+    return isolation;
+}
+
+}  // namespace millrace::sandbox

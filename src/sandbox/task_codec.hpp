@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <variant>
+
+#include "base/failure.hpp"
+#include "codec/rlp.hpp"
+#include "sandbox/isolation.hpp"
+#include "wasi/run.hpp"
+
+/// What a parent and its worker say to each other, over two pipes (docs/sandbox.md).
+///
+/// To the worker: u64 LE size, then canonical RLP of one WorkerTask; nothing more.
+/// From the worker: frames of u8 type, u64 LE size, payload: Ready first, Progress now and then,
+/// and one WorkerReport or Failure last.
+///
+/// The parent takes the worker for captured: sizes are bounded before memory is given, and the
+/// hashes of a report are computed again from what it delivers.
+namespace millrace::sandbox {
+
+struct WorkerTask {
+    wasi::SharedBytes module;
+    wasi::TaskInput input;
+};
+
+/// A result with what it took here; the times are not part of the result.
+struct WorkerReport {
+    wasi::TaskOutcome outcome;
+    std::uint64_t compile_us = 0;  ///< decoding, validating
+    std::uint64_t run_us = 0;
+};
+
+struct Ready {
+    Isolation isolation;
+};
+struct Progress {
+    Fuel fuel;
+};
+using WorkerEvent = std::variant<Ready, Progress, WorkerReport, Failure>;
+
+constexpr std::uint64_t task_frame_size_max = 16ull << 30;
+
+/// With the size in front.
+Bytes encode_task(const WorkerTask& task);
+/// Without the size.
+Result<WorkerTask, codec::RlpError> decode_task(ByteView wire);
+
+Bytes encode_event(const WorkerEvent& event);
+
+/// Splits what a worker writes into events.
+class WorkerReader {
+  public:
+    explicit WorkerReader(const types::TaskLimits& limits);
+    void feed(ByteView bytes);
+    /// Null: more bytes are needed. After a Failure of its own the stream is dead.
+    Outcome<std::optional<WorkerEvent>> next();
+
+  private:
+    std::uint64_t payload_size_max_;
+    Bytes buffer_;
+    std::size_t consumed_ = 0;
+};
+
+/// Runs the task in this process, without any sandbox: what the worker does inside, and what
+/// `--no-sandbox` asks for.
+Outcome<WorkerReport> run_here(const WorkerTask& task, std::function<void(Fuel)> progress = {});
+
+}  // namespace millrace::sandbox

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+
+#include "sandbox/worker.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <thread>
+
+#include "base/overload.hpp"
+#include "sandbox/cgroup.hpp"
+
+namespace millrace::sandbox {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool limits_address_space = false;  // shadow memory takes terabytes of it
+#else
+constexpr bool limits_address_space = true;
+#endif
+
+/// What a worker needs beyond what the task is given: the program itself, allocator slack.
+constexpr std::uint64_t address_space_base = 512ull << 20;
+
+/// Memory that holding and running `task` may take. The module is decoded into several forms;
+/// growing memories and buffers are copied once while they grow.
+std::uint64_t memory_need(const WorkerTask& task, std::uint64_t frame_size) {
+    const types::TaskLimits& limits = task.input.limits;
+    return address_space_base + 3 * frame_size + 40 * task.module->size() +
+           2 * limits.memory_bytes + 4 * limits.output_bytes;
+}
+
+class Fd {
+  public:
+    explicit Fd(int number = -1) noexcept : number_{number} {}
+    Fd(Fd&& other) noexcept : number_{std::exchange(other.number_, -1)} {}
+    Fd& operator=(Fd&& other) noexcept {
+        std::swap(number_, other.number_);
+        return *this;
+    }
+    ~Fd() { reset(); }
+    [[nodiscard]] int get() const noexcept { return number_; }
+    void reset() noexcept {
+        if (number_ >= 0) ::close(std::exchange(number_, -1));
+    }
+
+  private:
+    int number_;
+};
+
+Failure system_failure(std::string what) {
+    return {std::move(what), std::strerror(errno),
+            "check this machine's limits of processes and "
+            "open files"};
+}
+
+struct Pipe {
+    Fd read;
+    Fd write;
+};
+
+Outcome<Pipe> make_pipe() {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) return Err{system_failure("cannot make a pipe")};
+    return Pipe{Fd{ends[0]}, Fd{ends[1]}};
+}
+
+void set_non_blocking(int fd) {
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+std::string signal_text(int number) {
+    const char* name = sigdescr_np(number);
+    return "signal " + std::to_string(number) + " (" + (name == nullptr ? "unknown" : name) + ")";
+}
+
+}  // namespace
+
+struct Worker::State {
+    pid_t pid = -1;
+    Fd process;
+    Fd task;
+    Fd result;
+    Bytes outgoing;
+    std::size_t written = 0;
+    WorkerReader reader;
+    std::unique_ptr<Cgroup> cgroup;
+    Isolation isolation;
+    bool is_reaped = false;
+    int status = 0;
+
+    explicit State(const types::TaskLimits& limits) : reader{limits} {}
+
+    void kill() const noexcept {
+        if (process.get() >= 0) {
+            (void)syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+        }
+    }
+    void reap() {
+        if (is_reaped || pid < 0) return;
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        }
+        is_reaped = true;
+    }
+    ~State() {
+        kill();
+        reap();
+    }
+};
+
+std::string default_worker_program() {
+    std::array<char, PATH_MAX> buffer{};
+    const ssize_t size = readlink("/proc/self/exe", buffer.data(), buffer.size());
+    const std::string_view self{buffer.data(), size > 0 ? static_cast<std::size_t>(size) : 0};
+    const std::size_t slash = self.rfind('/');
+    const std::string folder{slash == std::string_view::npos ? "." : self.substr(0, slash)};
+    return folder + "/../libexec/millrace-worker";
+}
+
+Worker::Worker(std::unique_ptr<State> state) : state_{std::move(state)} {}
+Worker::Worker(Worker&&) noexcept = default;
+Worker& Worker::operator=(Worker&&) noexcept = default;
+Worker::~Worker() = default;
+
+Outcome<Worker> Worker::start(const WorkerTask& task, const WorkerOptions& options) {
+    const std::string program =
+        options.program.empty() ? default_worker_program() : options.program;
+    if (access(program.c_str(), X_OK) != 0) {
+        return Err{Failure{"the task worker is missing", program,
+                           "keep libexec/millrace-worker beside bin/, as it was installed"}};
+    }
+    MILLRACE_TRY(Pipe task_pipe, make_pipe());
+    MILLRACE_TRY(Pipe result_pipe, make_pipe());
+    const Fd null{open("/dev/null", O_WRONLY | O_CLOEXEC)};
+    if (null.get() < 0) return Err{system_failure("cannot open /dev/null")};
+
+    auto state = std::make_unique<State>(task.input.limits);
+    state->outgoing = encode_task(task);
+    const std::uint64_t need = memory_need(task, state->outgoing.size());
+
+    std::vector<std::string> arguments{program};
+    for (const std::string& extra : options.extra_arguments)
+        arguments.push_back(extra);
+    arguments.push_back(std::to_string(getpid()));
+    arguments.push_back(std::to_string(limits_address_space ? need : 0));
+    std::vector<char*> argv;
+    for (std::string& argument : arguments)
+        argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    char* no_environment[] = {nullptr};
+
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    sigset_t no_signals;
+    sigset_t all_signals;
+    sigemptyset(&no_signals);
+    sigfillset(&all_signals);
+    // The pipe ends are all above 2 here unless this process closed its standard descriptors;
+    // dup2 also clears close-on-exec.
+    posix_spawn_file_actions_adddup2(&actions, task_pipe.read.get(), 0);
+    posix_spawn_file_actions_adddup2(&actions, result_pipe.write.get(), 1);
+    posix_spawn_file_actions_adddup2(&actions, null.get(), 2);
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    posix_spawnattr_setsigmask(&attributes, &no_signals);
+    posix_spawnattr_setsigdefault(&attributes, &all_signals);
+    posix_spawnattr_setflags(&attributes,
+                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    const int error = posix_spawn(&state->pid, program.c_str(), &actions, &attributes, argv.data(),
+                                  no_environment);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    if (error != 0) {
+        errno = error;
+        state->pid = -1;
+        return Err{system_failure("cannot start the task worker")};
+    }
+    state->process = Fd{static_cast<int>(syscall(SYS_pidfd_open, state->pid, 0))};
+    if (state->process.get() < 0) {
+        const Failure failure = system_failure("cannot watch the task worker");
+        ::kill(state->pid, SIGKILL);
+        return Err{failure};
+    }
+    if (options.use_cgroup) state->cgroup = std::make_unique<Cgroup>(state->pid, need);
+    state->task = std::move(task_pipe.write);
+    state->result = std::move(result_pipe.read);
+    set_non_blocking(state->task.get());
+    set_non_blocking(state->result.get());
+    (void)fcntl(state->task.get(), F_SETPIPE_SZ, 1 << 20);
+    (void)fcntl(state->result.get(), F_SETPIPE_SZ, 1 << 20);
+    return Worker{std::move(state)};
+}
+
+pid_t Worker::pid() const noexcept {
+    return state_->pid;
+}
+int Worker::process_fd() const noexcept {
+    return state_->process.get();
+}
+int Worker::task_fd() const noexcept {
+    return state_->task.get();
+}
+int Worker::result_fd() const noexcept {
+    return state_->result.get();
+}
+void Worker::kill() noexcept {
+    state_->kill();
+}
+const Isolation& Worker::isolation() const noexcept {
+    return state_->isolation;
+}
+
+void Worker::write_some() {
+    while (state_->task.get() >= 0) {
+        if (state_->written == state_->outgoing.size()) {
+            state_->task.reset();
+            state_->outgoing = {};
+            state_->written = 0;
+            return;
+        }
+        // A worker that died makes this EPIPE; the signal must not take this process with it.
+        sigset_t pipe_signal;
+        sigset_t before;
+        sigemptyset(&pipe_signal);
+        sigaddset(&pipe_signal, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+        const ssize_t count = ::write(state_->task.get(), state_->outgoing.data() + state_->written,
+                                      state_->outgoing.size() - state_->written);
+        const int error = errno;
+        if (count < 0 && error == EPIPE) {
+            const timespec at_once{};
+            sigtimedwait(&pipe_signal, nullptr, &at_once);
+        }
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        if (count > 0) {
+            state_->written += static_cast<std::size_t>(count);
+        } else if (error == EAGAIN) {
+            return;
+        } else if (error != EINTR) {
+            state_->task.reset();
+            return;
+        }
+    }
+}
+
+bool Worker::read_some() {
+    std::array<std::uint8_t, 64 * 1024> buffer;
+    for (int round = 0; round < 16; ++round) {
+        const ssize_t count = ::read(state_->result.get(), buffer.data(), buffer.size());
+        if (count == 0) return false;
+        if (count < 0) return errno == EAGAIN || errno == EINTR;
+        state_->reader.feed({buffer.data(), static_cast<std::size_t>(count)});
+    }
+    return true;
+}
+
+Outcome<std::optional<WorkerEvent>> Worker::next() {
+    auto event = state_->reader.next();
+    if (event && *event) {
+        if (auto* ready = std::get_if<Ready>(&**event)) {
+            if (state_->cgroup) ready->isolation.walls |= state_->cgroup->walls();
+            state_->isolation = ready->isolation;
+        }
+    }
+    return event;
+}
+
+std::optional<Failure> Worker::finish() {
+    state_->reap();
+    state_->cgroup.reset();
+    if (WIFEXITED(state_->status) && WEXITSTATUS(state_->status) == 0) return std::nullopt;
+    if (WIFEXITED(state_->status)) {
+        return Failure{"the worker ended without a result",
+                       "status " + std::to_string(WEXITSTATUS(state_->status)), ""};
+    }
+    const int number = WTERMSIG(state_->status);
+    Failure failure{"the worker was killed", signal_text(number), ""};
+    if (number == SIGKILL) failure.remedy = "the machine may be short of memory";
+    if (number == SIGSYS) failure.remedy = "it tried a system call that its sandbox forbids";
+    if (number == SIGXCPU) failure.remedy = "it used more processor time than allowed";
+    return failure;
+}
+
+Outcome<WorkerReport> run_blocking(const WorkerTask& task, const BlockingOptions& options) {
+    MILLRACE_TRY(Worker worker, Worker::start(task, options.worker));
+    const std::stop_callback on_stop{options.stop, [&] { worker.kill(); }};
+    const Clock::time_point deadline = Clock::now() + options.wall_limit;
+    std::optional<Outcome<WorkerReport>> end;
+    bool is_late = false;
+    for (bool is_open = true; is_open && !end;) {
+        const auto left = std::chrono::ceil<Duration>(deadline - Clock::now());
+        if (left <= Duration::zero()) {
+            is_late = true;
+            worker.kill();
+            break;
+        }
+        pollfd watched[2] = {{worker.result_fd(), POLLIN, 0}, {worker.task_fd(), POLLOUT, 0}};
+        const int timeout = static_cast<int>(std::min<Duration::rep>(left.count(), 1'000'000));
+        if (poll(watched, 2, timeout) < 0 && errno != EINTR) {
+            return Err{system_failure("cannot wait for the worker")};
+        }
+        if (watched[1].revents != 0) worker.write_some();
+        if (watched[0].revents != 0) is_open = worker.read_some();
+        for (bool more = true; more && !end;) {
+            auto event = worker.next();
+            if (!event) return Err{std::move(event).error()};
+            if (!*event) break;
+            std::visit(Overload{[&](const Ready& ready) {
+                                    if (options.ready) options.ready(ready.isolation);
+                                },
+                                [&](const Progress& progress) {
+                                    if (options.progress) options.progress(progress.fuel);
+                                },
+                                [&](WorkerReport& report) { end.emplace(std::move(report)); },
+                                [&](Failure& failure) { end.emplace(Err{std::move(failure)}); }},
+                       **event);
+        }
+    }
+    if (end) {
+        worker.kill();
+        return std::move(*end);
+    }
+    if (is_late) {
+        return Err{Failure{"the task took longer than its wall-clock limit",
+                           std::to_string(options.wall_limit.count()) + " ms",
+                           "raise the limit, or lower the task's fuel"}};
+    }
+    const auto failure = worker.finish();
+    if (options.stop.stop_requested()) return Err{Failure{"the task was stopped", "", ""}};
+    if (failure) return Err{*failure};
+    return Err{Failure{"the worker ended without a result", "", "report this"}};
+}
+
+Outcome<Isolation> probe_isolation(const WorkerOptions& options) {
+    WorkerTask nothing;
+    nothing.module = std::make_shared<const Bytes>();
+    std::optional<Isolation> found;
+    BlockingOptions blocking;
+    blocking.worker = options;
+    blocking.wall_limit = std::chrono::seconds{30};
+    blocking.ready = [&](const Isolation& isolation) { found = isolation; };
+    const auto report = run_blocking(nothing, blocking);  // refuses the empty module
+    if (found) return *found;
+    if (!report) return Err{report.error()};
+    return Err{Failure{"the worker did not say what protects it", "", ""}};
+}
+
+std::string describe_isolation(const WorkerOptions& options) {
+    const auto isolation = probe_isolation(options);
+    return isolation ? isolation->text() : "not available: " + isolation.error().text();
+}
+
+}  // namespace millrace::sandbox

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/failure.hpp"
+#include "base/time.hpp"
+#include "sandbox/task_codec.hpp"
+
+/// One task in its own process (docs/sandbox.md).
+///
+///     auto report = sandbox::run_blocking(task, {.wall_limit = 60s});     // CLI, pool threads
+///
+///     auto worker = sandbox::Worker::start(task, {});                     // event loops
+///     ... when worker->task_fd() is writable:   worker->write_some();
+///     ... when worker->result_fd() is readable: worker->read_some(); worker->next();
+///     ... after end of file or a report:        worker->finish();
+///
+/// The worker is exec'd, never a bare fork of a process that holds keys. It gets an empty
+/// environment and three descriptors: the task, the result, and /dev/null. It locks itself before
+/// it reads the first byte of the task. It dies with the thread that started it (prctl
+/// PR_SET_PDEATHSIG counts threads): start workers from threads that live on.
+namespace millrace::sandbox {
+
+struct WorkerOptions {
+    std::string program;  ///< empty: libexec/millrace-worker beside the running program's folder
+    /// Before `--`-less numbers that the worker takes; for test programs.
+    std::vector<std::string> extra_arguments;
+    bool use_cgroup = true;
+};
+
+/// ../libexec/millrace-worker relative to the running program.
+std::string default_worker_program();
+
+class Worker {
+  public:
+    static Outcome<Worker> start(const WorkerTask& task, const WorkerOptions& options = {});
+    Worker(Worker&&) noexcept;
+    Worker& operator=(Worker&&) noexcept;
+    /// Kills and reaps a worker that still runs; closes everything.
+    ~Worker();
+
+    [[nodiscard]] pid_t pid() const noexcept;
+    /// Readable when the process has ended (pidfd).
+    [[nodiscard]] int process_fd() const noexcept;
+    /// Non-blocking; -1 once the task has been written.
+    [[nodiscard]] int task_fd() const noexcept;
+    /// Non-blocking; readable until end of file.
+    [[nodiscard]] int result_fd() const noexcept;
+
+    /// Writes what the pipe takes now. A worker that is gone is no error here: its result says why.
+    void write_some();
+    /// Reads what is there, at most 1 MiB. False at end of file.
+    bool read_some();
+    /// The next complete event; null: none yet. A report or a Failure is the last.
+    Outcome<std::optional<WorkerEvent>> next();
+
+    /// Safe at any time, from any thread that keeps this object alive.
+    void kill() noexcept;
+    /// Waits for the end of the process (after kill or end of file: soon). Says how it ended when
+    /// it ended badly: "the worker was killed by signal 31 (bad system call)".
+    std::optional<Failure> finish();
+    [[nodiscard]] const Isolation& isolation() const noexcept;
+
+  private:
+    struct State;
+    explicit Worker(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+struct BlockingOptions {
+    WorkerOptions worker;
+    /// Then the worker is killed and there is a Failure, no result.
+    Duration wall_limit = std::chrono::hours{6};
+    std::stop_token stop;  ///< kills likewise
+    std::function<void(Fuel)> progress;
+    std::function<void(const Isolation&)> ready;
+};
+
+Outcome<WorkerReport> run_blocking(const WorkerTask& task, const BlockingOptions& options = {});
+
+/// Starts a worker without a task and says what walls it found: "active: …; not available: …".
+Outcome<Isolation> probe_isolation(const WorkerOptions& options = {});
+std::string describe_isolation(const WorkerOptions& options = {});
+
+}  // namespace millrace::sandbox

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+
+// millrace-worker PARENT ADDRESS_SPACE: runs one task and ends (docs/sandbox.md). Started by
+// sandbox::Worker only; reads the task from descriptor 0, writes events to descriptor 1.
+//
+// The order is the point: lock down first, then read. From then on nothing may allocate by opening
+// files, log, or use descriptors other than 0 and 1; a forbidden call ends the process.
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <new>
+#include <string_view>
+
+#include "crypto/hash.hpp"
+#include "crypto/merkle.hpp"
+#include "sandbox/lockdown.hpp"
+#include "sandbox/task_codec.hpp"
+
+namespace {
+
+using namespace millrace;
+
+bool write_all(ByteView bytes) {
+    while (!bytes.empty()) {
+        const ssize_t count = write(1, bytes.data(), bytes.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return false;
+        bytes = bytes.subspan(static_cast<std::size_t>(count));
+    }
+    return true;
+}
+
+bool read_all(std::span<std::uint8_t> target) {
+    while (!target.empty()) {
+        const ssize_t count = read(0, target.data(), target.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return false;
+        target = target.subspan(static_cast<std::size_t>(count));
+    }
+    return true;
+}
+
+int fail(Failure failure) {
+    (void)write_all(sandbox::encode_event(std::move(failure)));
+    return 0;
+}
+
+/// Made while there is memory, for when there is none.
+Bytes& out_of_memory_frame() {
+    static Bytes frame = sandbox::encode_event(
+        Failure{"the worker ran out of memory", "address space limit of the worker",
+                "lower the task's memory and output limits, or use a larger machine"});
+    return frame;
+}
+
+[[noreturn]] void on_out_of_memory() {
+    (void)write_all(out_of_memory_frame());
+    _exit(0);
+}
+
+std::uint64_t number_of(std::string_view text) {
+    std::uint64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+/// The hash library reads its configuration at the first use: that must be over before the lock.
+void warm_up() {
+    const Bytes sample(crypto::blob_leaf_size * 2 + 1);
+    (void)crypto::blob_id(sample);
+    (void)crypto::sha256(sample);
+    crypto::Sha256 hash;
+    hash.update(sample);
+    (void)hash.finish();
+}
+
+int run() {
+    std::array<std::uint8_t, 8> header{};
+    if (!read_all(header)) return 1;
+    std::uint64_t size = 0;
+    for (std::size_t index = 0; index < 8; ++index) {
+        size |= std::uint64_t{header[index]} << (8 * index);
+    }
+    if (size > sandbox::task_frame_size_max) return 1;
+    sandbox::WorkerTask task;
+    {
+        Bytes wire(static_cast<std::size_t>(size));
+        if (!read_all(wire)) return 1;
+        auto decoded = sandbox::decode_task(wire);
+        if (!decoded) {
+            return fail({"the worker got a malformed task",
+                         std::string{codec::to_text(decoded.error())}, "reinstall millrace"});
+        }
+        task = std::move(decoded).value();
+    }
+    constexpr std::uint64_t progress_step = 1u << 26;
+    std::uint64_t told = 0;
+    auto report = sandbox::run_here(task, [&](Fuel fuel) {
+        if (fuel.value - told < progress_step) return;
+        told = fuel.value;
+        (void)write_all(sandbox::encode_event(sandbox::Progress{fuel}));
+    });
+    if (!report) return fail(report.error());
+    return write_all(sandbox::encode_event(std::move(report).value())) ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 3) return 2;
+    warm_up();
+    (void)out_of_memory_frame();
+    std::set_new_handler(on_out_of_memory);
+    const auto isolation = sandbox::enter_lockdown(
+        {.parent = static_cast<pid_t>(number_of(argv[1])), .address_space = number_of(argv[2])});
+    if (!isolation) return fail(isolation.error());
+    if (!write_all(sandbox::encode_event(sandbox::Ready{*isolation}))) return 1;
+    const int status = run();
+    _exit(status);  // no destructors: gigabytes go back faster this way
+}
