@@ -177,6 +177,7 @@ void Provider::State::misbehaved(SessionId session, std::string_view why, Step& 
 void Provider::State::prove(SessionId session, Step& at) {
     Session& peer = sessions_.at(session);
     peer.proven = true;
+    peer.bad_messages = 0;
     const bool known = payers_.contains(peer.account);
     Payer& payer = payer_of(peer.account);
     if (known && payer.node_key == peer.node_key) return;

@@ -41,7 +41,7 @@ class Provider {
   public:
     struct Timing {
         Duration lease_time_max{6 * 3'600'000};
-        Duration late_grace{60'000};    ///< after a deadline before an unpaid lease is given up
+        Duration late_grace{60'000};    ///< least wait after a deadline before a result is given up
         Duration blob_wait{120'000};    ///< for a lost requestor to come back with its blobs
         Duration check_again_min{500};  ///< an allocation that is not final; doubling
         Duration check_again_max{30'000};

@@ -396,7 +396,10 @@ void Provider::State::on_verdict(SessionId session, const types::Verdict& verdic
     const auto found = leases_.find(verdict.lease);
     const Session& peer = sessions_.at(session);
     if (found == leases_.end()) {
-        if (!ended_.contains(verdict.lease))
+        // The end of a lease that was refused or forgotten is no news.
+        const bool claims = verdict.kind == types::VerdictKind::accepted ||
+                            verdict.kind == types::VerdictKind::contradicted;
+        if (claims && !ended_.contains(verdict.lease))
             misbehaved(session, "a verdict on an unknown lease", at);
         return;
     }
@@ -458,7 +461,7 @@ void Provider::State::lease_due(const Hash32& id, Step& at) {
             return give_up(id, LeaseRefusal::failed, "the lease's deadline passed", at);
         if (entry.blob_wait_until && at.now >= *entry.blob_wait_until)
             return give_up(id, LeaseRefusal::blobs_missing, "the requestor did not return", at);
-    } else if (at.now >= deadline + config_.timing.late_grace) {
+    } else if (at.now >= patience_end(entry)) {
         // A requestor that is away may still mean well; one that is here and silent does not.
         const bool owed = entry.state == LeaseState::accepted ||
                           (entry.state == LeaseState::revealed && entry.session != 0);
@@ -471,6 +474,13 @@ void Provider::State::lease_due(const Hash32& id, Step& at) {
     plan(id, entry);
 }
 
+/// How long a result waits for its verdict and its voucher: tie-breakers take their time, as much
+/// again as this lease had.
+Instant Provider::State::patience_end(const LeaseEntry& entry) const {
+    const Instant deadline = instant_of(entry.terms.deadline);
+    return deadline + std::max(config_.timing.late_grace, deadline - entry.accepted_at);
+}
+
 void Provider::State::set_due(const Hash32& id, LeaseEntry& entry, std::optional<Instant> due) {
     if (entry.due == due) return;
     if (entry.due) lease_timers_.erase({*entry.due, id});
@@ -481,7 +491,7 @@ void Provider::State::set_due(const Hash32& id, LeaseEntry& entry, std::optional
 void Provider::State::plan(const Hash32& id, LeaseEntry& entry) {
     Instant due = instant_of(entry.terms.deadline);
     if (!is_active(entry.state)) {
-        due = due + config_.timing.late_grace;
+        due = patience_end(entry);
     } else if (entry.blob_wait_until) {
         due = std::min(due, *entry.blob_wait_until);
     }

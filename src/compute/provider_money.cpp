@@ -302,16 +302,18 @@ void Provider::State::on_close(SessionId session, const types::CloseStream& clos
     const Session& peer = sessions_.at(session);
     if (!peer.proven) return misbehaved(session, "closes a stream without having signed", at);
     const auto found = streams_.find({peer.account, close.allocation});
-    const bool hopeless = found == streams_.end() || !found->second.proof ||
-                          found->second.state == AllocationState::invalid;
-    if (hopeless || found->second.closed) {
-        return send(session,
-                    types::StreamClosed{
-                        .allocation = close.allocation,
-                        .transaction = hopeless ? Hash32{} : found->second.close_transaction,
-                        .problem = {}},
-                    at);
-    }
+    const auto answer = [&](const Hash32& transaction, std::string problem) {
+        send(session,
+             types::StreamClosed{.allocation = close.allocation,
+                                 .transaction = transaction,
+                                 .problem = std::move(problem)},
+             at);
+    };
+    if (found == streams_.end() || !found->second.proof)
+        return answer({}, "no proof of this provider's leaf was ever sent");
+    if (found->second.state == AllocationState::invalid)
+        return answer({}, "the allocation does not hold this provider's leaf");
+    if (found->second.closed) return answer(found->second.close_transaction, {});
     Stream& stream = found->second;
     if (!stream.close_wanted) {
         stream.close_wanted = true;

@@ -91,6 +91,7 @@ class Provider::State {
     void stop_running(const Hash32& id, LeaseEntry& entry, Step& at);
     void give_up(const Hash32& id, LeaseRefusal reason, std::string_view text, Step& at);
     void lease_due(const Hash32& id, Step& at);
+    [[nodiscard]] Instant patience_end(const LeaseEntry& entry) const;
     void plan(const Hash32& id, LeaseEntry& entry);
     void set_due(const Hash32& id, LeaseEntry& entry, std::optional<Instant> due);
     void set_state(const Hash32& id, LeaseEntry& entry, LeaseState state, Step& at);

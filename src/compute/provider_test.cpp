@@ -440,7 +440,7 @@ TEST(Provider, requestor_that_never_pays_is_left_alone) {
     ProviderBench bench;
     for (std::uint64_t index = 0; index < 3; ++index) {
         bench.accept(bench.offer(index));
-        bench.advance(Duration{600'000} + bench.config.timing.late_grace);
+        bench.advance(Duration{1'200'000});
     }
     bench.receive(bench.offer(9));
     EXPECT_EQ(bench.refusal(), LeaseRefusal::credit_exhausted);
