@@ -189,6 +189,28 @@ test("an inner node cannot pass for a leaf", async () => {
         "ProofInvalid");
 });
 
+test("an allocation's total is the sum of its tree, no more and no less", async () => {
+    for (const count of [1, 2, 3]) {
+        const tree = sumTree(Array(count).fill({ payee: bob.address, cap: 10n }));
+        for (const total of [tree.total - 1n, tree.total + 1n]) {
+            await call(as(payer), "deposit", [payer.address], { value: total });
+            const receipt = await call(as(payer), "allocate", [tree.root, total, count, (await now()) + day]);
+            const odd = { tree, id: receipt.events[0].args.allocation, payer };
+            await reverts(as(bob), "settle", [await claim(market, odd, 0, 1n)], "ProofInvalid");
+        }
+    }
+});
+
+test("a tree is as deep as its leaf count says", async () => {
+    const tree = sumTree([1n, 2n, 3n, 4n].map((cap) => ({ payee: bob.address, cap })));
+    for (const leafCount of [1, 2, 5, 2 ** 32 - 1]) {
+        await call(as(payer), "deposit", [payer.address], { value: tree.total });
+        const receipt = await call(as(payer), "allocate", [tree.root, tree.total, leafCount, (await now()) + day]);
+        const odd = { tree, id: receipt.events[0].args.allocation, payer };
+        await reverts(as(bob), "settle", [await claim(market, odd, 0, 1n)], "ProofInvalid");
+    }
+});
+
 test("a dishonest tree cannot promise more than its total", async () => {
     // The sums under the root are made to lie: 15 + 15 under a total of 20.
     const honest = sumTree([{ payee: alice.owner.address, cap: 15n }, { payee: bob.address, cap: 15n }]);
