@@ -41,8 +41,8 @@ void log_limited(std::string_view limit_key, LogLevel level, std::string_view me
                  std::initializer_list<LogField> fields = {});
 
 struct LogSettings {
-    std::string role;  ///< printed on each line when not empty
-    std::string file;  ///< also appended to when not empty
+    std::string role{};  ///< printed on each line when not empty
+    std::string file{};  ///< also appended to when not empty
     LogLevel level = LogLevel::info;
     bool to_stderr = true;
 };

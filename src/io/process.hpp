@@ -75,11 +75,11 @@ class Supervisor {
   public:
     struct Handlers {
         /// At each start that becomes ready, also after restarts.
-        std::function<void(const std::string& name, const std::string& ready)> on_ready;
+        std::function<void(const std::string& name, const std::string& ready)> on_ready{};
         /// Ended without being asked to; a restart follows.
-        std::function<void(const std::string& name, const std::string& how)> on_exit;
+        std::function<void(const std::string& name, const std::string& how)> on_exit{};
         /// Given up: never became ready the first time, or restarts_max reached.
-        std::function<void(const std::string& name, const Failure& why)> on_failed;
+        std::function<void(const std::string& name, const Failure& why)> on_failed{};
     };
     static constexpr std::size_t children_max = 256;
 

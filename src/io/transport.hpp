@@ -46,12 +46,12 @@ class Transport {
   public:
     struct Handlers {
         /// The handshake is done; `key` is proven.
-        std::function<void(PeerId, const Hash32& key, bool inbound)> on_connected;
-        std::function<void(PeerId, types::Message)> on_message;
+        std::function<void(PeerId, const Hash32& key, bool inbound)> on_connected{};
+        std::function<void(PeerId, types::Message)> on_message{};
         /// Once per PeerId given out by connect() or on_connected; not after close().
-        std::function<void(PeerId, const std::string& why)> on_closed;
+        std::function<void(PeerId, const std::string& why)> on_closed{};
         /// The queue of a peer fell below writable_below after having been above.
-        std::function<void(PeerId)> on_writable;
+        std::function<void(PeerId)> on_writable{};
     };
 
     Transport(EventLoop& loop, const NodeKey& identity, Handlers handlers,
