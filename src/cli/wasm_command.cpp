@@ -401,11 +401,12 @@ int inspect(const std::string& path, bool as_json) {
     if (refused) object["refusal"] = refused->text();
     if (as_json) {
         std::cout << object.dump(2) << '\n';
-        return 0;
+    } else {
+        print_inspection(object);
+        if (!refused) std::cout << "accepted as a task\n";
     }
-    print_inspection(object);
-    std::cout << (refused ? "refused as a task: " + refused->text() : "accepted as a task") << '\n';
-    return 0;
+    if (refused) print_error(*refused);
+    return refused ? status_failure : 0;
 }
 
 }  // namespace
