@@ -137,7 +137,7 @@ TEST(Transport, many_large_messages_arrive_whole_and_in_order) {
     for (std::size_t index = 0; index < count; ++index) {
         const Message message =
             BlobData{.sealed_root = {},
-                     .offset = index,
+                     .offset = index * types::blob_chunk_max,
                      .content = Bytes(types::blob_chunk_max, static_cast<std::uint8_t>(index)),
                      .proof = {}};
         ASSERT_TRUE(pair.client.transport->send(peer, message));
@@ -145,7 +145,7 @@ TEST(Transport, many_large_messages_arrive_whole_and_in_order) {
     pair.until([&] { return pair.server.messages.size() == count && pair.client.writable == 1; });
     for (std::size_t index = 0; index < count; ++index) {
         const auto& data = std::get<BlobData>(pair.server.messages[index].second);
-        EXPECT_EQ(data.offset, index);
+        EXPECT_EQ(data.offset, index * types::blob_chunk_max);
         ASSERT_EQ(data.content, Bytes(types::blob_chunk_max, static_cast<std::uint8_t>(index)));
     }
     EXPECT_EQ(pair.client.transport->queued_bytes(peer), 0u);
