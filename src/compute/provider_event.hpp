@@ -67,7 +67,8 @@ enum class AllocationState : std::uint8_t {
     absent = 2,       ///< no such allocation yet; asked again later
     latest = 3,       ///< stands and the proof holds, not final yet; asked again later
     finalized = 4,
-    invalid = 5,  ///< the proof does not hold, or the stream is closed: never counts
+    invalid = 5,  ///< the proof does not hold: never counts
+    closed = 6,   ///< our stream of it is closed already: nothing more to get
 };
 /// Answer to CheckAllocation.
 struct AllocationSeen {

@@ -187,11 +187,22 @@ void Provider::State::on(const provider::AllocationSeen& event, Step& at) {
                      " does not hold our leaf",
                  at);
             break;
+        case AllocationState::closed:
+            stream.state = event.state;
+            stream.settled = std::max(stream.settled, event.settled);
+            stream.closed = true;
+            if (stream.close_wanted)
+                tell_closed(event.payer,
+                            {.allocation = id.second, .transaction = {}, .problem = {}}, at);
+            break;
         case AllocationState::absent:
         case AllocationState::unreachable:
             break;
     }
-    if (event.state != AllocationState::finalized && event.state != AllocationState::invalid) {
+    const bool open_question = event.state == AllocationState::absent ||
+                               event.state == AllocationState::latest ||
+                               event.state == AllocationState::unreachable;
+    if (open_question) {
         stream.check_delay = doubled(stream.check_delay, config_.timing.check_again_min,
                                      config_.timing.check_again_max);
         stream.check_at = at.now + stream.check_delay;

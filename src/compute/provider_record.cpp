@@ -188,7 +188,7 @@ Result<Stream, RlpError> decode_stream(ByteView value) {
         MILLRACE_TRY(stream.proof, types::AllocationProof::decode_from(proofs));
         MILLRACE_TRY_VOID(proofs.finish());
     }
-    constexpr auto state_last = static_cast<std::uint64_t>(AllocationState::invalid);
+    constexpr auto state_last = static_cast<std::uint64_t>(AllocationState::closed);
     MILLRACE_TRY(const std::uint64_t state, fields::read_u64_max(list, state_last));
     if (state == 0) return Err{RlpError::bad_value};
     stream.state = static_cast<AllocationState>(state);
