@@ -52,8 +52,6 @@ struct Descriptor {
     Rights base = 0;
     Rights inheriting = 0;
     bool is_preopened = false;
-    std::vector<std::pair<std::string, Inode>> listing;  ///< of a directory being read
-    bool has_listing = false;
 };
 
 /// One host call: typed access to its arguments and to the caller's memory.
@@ -178,7 +176,6 @@ class Context {
     Errno read_at(Call& call, Descriptor& from, std::uint64_t offset, std::uint64_t& done);
     Errno write_at(Call& call, Descriptor& to, std::optional<std::uint64_t> offset,
                    std::uint64_t& done);
-    Errno take_listing(Call& call, Descriptor& directory);
     Errno write_strings(Call& call, const std::vector<std::string>& strings);
     Errno write_sizes(Call& call, const std::vector<std::string>& strings);
 

@@ -190,19 +190,29 @@ Errno Context::fd_tell(Call& call) {
 
 // ----------------------------------------------------------------------------- directories
 
-/// A descriptor keeps the listing it began with, so that cookies stay good while entries come and
-/// go; reading from cookie 0 takes a new one.
-Errno Context::take_listing(Call& call, Descriptor& directory) {
-    const Node& node = tree_.node(directory.inode);
-    if (!call.charge(node.entries.size() * 4)) return Errno::io;
-    directory.listing.assign({{".", directory.inode}, {"..", node.parent}});
-    directory.listing.insert(directory.listing.end(), node.entries.begin(), node.entries.end());
-    directory.has_listing = true;
-    return Errno::success;
+namespace {
+
+void append_number(Bytes& out, std::uint64_t value, int bytes) {
+    for (int byte = 0; byte < bytes; ++byte) {
+        out.push_back(static_cast<std::uint8_t>(value >> (8 * byte)));
+    }
 }
 
+void append_dirent(Bytes& out, std::uint64_t cookie, Inode inode, FileType type,
+                   std::string_view name) {
+    append_number(out, cookie, 8);
+    append_number(out, inode, 8);
+    append_number(out, name.size(), 4);
+    append_number(out, static_cast<std::uint64_t>(type), 4);
+    out.insert(out.end(), name.begin(), name.end());
+}
+
+}  // namespace
+
+/// An entry's cookie is that of the place after it. The last entry is cut where the buffer ends; a
+/// buffer that is not full tells the end of the directory.
 Errno Context::fd_readdir(Call& call) {
-    Descriptor* directory = find(call.u32(0));
+    const Descriptor* directory = find(call.u32(0));
     if (directory == nullptr) return Errno::badf;
     if (directory->stream != Stream::none || !tree_.is_directory(directory->inode)) {
         return Errno::notdir;
@@ -210,38 +220,17 @@ Errno Context::fd_readdir(Call& call) {
     if ((directory->base & right::fd_readdir) == 0) return Errno::notcapable;
     const std::uint32_t size = call.u32(2);
     const std::uint64_t cookie = call.u64(3);
-    const auto buffer = call.memory().range(call.u32(1), size);
-    if (!buffer || !call.memory().range(call.u32(4), 4)) return Errno::fault;
-    if (cookie == 0 || !directory->has_listing) {
-        const Errno error = take_listing(call, *directory);
-        if (call.out_of_fuel) return error;
+    if (!call.memory().range(call.u32(1), size) || !call.memory().range(call.u32(4), 4)) {
+        return Errno::fault;
     }
-    const auto& listing = directory->listing;
-    if (cookie > listing.size()) return Errno::inval;
-
+    const Node& node = tree_.node(directory->inode);
     Bytes out;
-    for (auto index = static_cast<std::size_t>(cookie); index < listing.size(); ++index) {
-        if (out.size() >= size) break;
-        const auto& [name, inode] = listing[index];
-        FileType type = FileType::directory;
-        if (index >= 2) {
-            const auto& entries = tree_.node(directory->inode).entries;
-            const auto found = entries.find(name);
-            if (found == entries.end() || found->second != inode) continue;
-            type = tree_.node(inode).type;
-        }
-        const std::size_t start = out.size();
-        out.resize(start + dirent_size);
-        const std::uint64_t next = index + 1;
-        for (std::size_t byte = 0; byte < 8; ++byte) {
-            out[start + byte] = static_cast<std::uint8_t>(next >> (8 * byte));
-            out[start + 8 + byte] = static_cast<std::uint8_t>(inode >> (8 * byte));
-        }
-        for (std::size_t byte = 0; byte < 4; ++byte) {
-            out[start + 16 + byte] = static_cast<std::uint8_t>(name.size() >> (8 * byte));
-        }
-        out[start + 20] = static_cast<std::uint8_t>(type);
-        out.insert(out.end(), name.begin(), name.end());
+    if (cookie < 1) append_dirent(out, 1, directory->inode, FileType::directory, ".");
+    if (cookie < 2) append_dirent(out, 2, node.parent, FileType::directory, "..");
+    for (auto entry = node.listing.upper_bound(std::max<std::uint64_t>(cookie, 2));
+         entry != node.listing.end() && out.size() < size; ++entry) {
+        const auto& [name, named] = *entry->second;
+        append_dirent(out, entry->first, named.inode, tree_.node(named.inode).type, name);
     }
     out.resize(std::min<std::size_t>(out.size(), size));
     if (!call.charge(out.size() / 4)) return Errno::io;

@@ -98,11 +98,11 @@ Result<Place, Errno> FileTree::resolve(Inode start, std::string_view path, Looku
             if (!is_last) return Err{Errno::noent};
             return Place{current, part, 0, wants_directory};
         }
-        const Node& next = node(found->second);
+        const Node& next = node(found->second.inode);
         if (next.type == FileType::symbolic_link) {
             const bool follows =
                 !is_last || lookup.follow || (wants_directory && lookup.slash_follows);
-            if (!follows) return Place{current, part, found->second, wants_directory};
+            if (!follows) return Place{current, part, found->second.inode, wants_directory};
             if (++links_followed > symlinks_followed_max) return Err{Errno::loop};
             if (next.target.empty()) return Err{Errno::noent};
             if (next.target.front() == '/') return Err{Errno::perm};
@@ -110,9 +110,9 @@ Result<Place, Errno> FileTree::resolve(Inode start, std::string_view path, Looku
             pending.push(next.target);
             continue;
         }
-        if (is_last) return Place{current, part, found->second, wants_directory};
+        if (is_last) return Place{current, part, found->second.inode, wants_directory};
         if (next.type != FileType::directory) return Err{Errno::notdir};
-        chain.push_back(found->second);
+        chain.push_back(found->second.inode);
     }
     return Place{0, {}, chain.back(), true};
 }

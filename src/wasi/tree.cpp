@@ -61,7 +61,7 @@ Result<Inode, Errno> FileTree::input_parent(std::string_view path, std::string_v
             attach(Place{current, std::string{part}, 0, false}, made, start_ns_);
             current = made;
         } else {
-            current = found->second;
+            current = found->second.inode;
             if (!is_directory(current)) return Err{Errno::notdir};
         }
         path.remove_prefix(slash + 1);
@@ -85,7 +85,7 @@ bool FileTree::add_input_directory(std::string_view path) {
     const auto parent = input_parent(path, name);
     if (!parent) return false;
     const auto found = node(*parent).entries.find(name);
-    if (found != node(*parent).entries.end()) return is_directory(found->second);
+    if (found != node(*parent).entries.end()) return is_directory(found->second.inode);
     if (!has_room_for_node()) return false;
     attach(Place{*parent, std::string{name}, 0, false}, add_node(FileType::directory, start_ns_),
            start_ns_);
@@ -109,8 +109,10 @@ Errno FileTree::check_new_name(const Place& place) const {
 
 void FileTree::attach(const Place& place, Inode inode, std::uint64_t now_ns) {
     Node& parent = mutable_node(place.parent);
-    const bool is_new = parent.entries.emplace(place.name, inode).second;
+    const std::uint64_t cookie = parent.cookie_next++;
+    const auto [entry, is_new] = parent.entries.emplace(place.name, DirectoryEntry{inode, cookie});
     MILLRACE_ASSERT(is_new);
+    parent.listing.emplace(cookie, entry);
     names_ += 1;
     parent.modified_ns = parent.changed_ns = now_ns;
     Node& child = mutable_node(inode);
@@ -121,8 +123,10 @@ void FileTree::attach(const Place& place, Inode inode, std::uint64_t now_ns) {
 
 void FileTree::detach(const Place& place, std::uint64_t now_ns) {
     Node& parent = mutable_node(place.parent);
-    const auto erased = parent.entries.erase(place.name);
-    MILLRACE_ASSERT(erased == 1);
+    const auto entry = parent.entries.find(place.name);
+    MILLRACE_ASSERT(entry != parent.entries.end());
+    parent.listing.erase(entry->second.cookie);
+    parent.entries.erase(entry);
     names_ -= 1;
     parent.modified_ns = parent.changed_ns = now_ns;
     Node& child = mutable_node(place.node);
@@ -324,7 +328,8 @@ std::vector<FileTree::Change> FileTree::take_changes() {
     while (!directories.empty()) {
         const auto [inode, prefix] = std::move(directories.back());
         directories.pop_back();
-        for (const auto& [name, child] : node(inode).entries) {
+        for (const auto& [name, named] : node(inode).entries) {
+            const Inode child = named.inode;
             if (prefix.size() + name.size() > limits_.path_size) {
                 limit_hit_ = LimitHit::files;
                 return {};

@@ -19,7 +19,8 @@
 ///
 /// The lower layer is the task's inputs, whose bytes are shared and never change; a file that is
 /// written is copied first. Inode numbers count creations from 1 (the root), inputs in the order
-/// they were added; they are never used twice. Directories list their entries in byte order.
+/// they were added; they are never used twice. A directory lists its entries in the order they came
+/// into it, so that a cookie stays good while others come and go; sorted inputs are listed sorted.
 ///
 /// Nothing here reaches outside: a path can name only what lies below the directory it starts from.
 /// Bounds are those of TreeLimits; crossing one sets limit_hit(), which ends the task, because
@@ -42,6 +43,15 @@ struct TreeLimits {
     std::size_t path_size = 1024;  ///< of an entry of the output
 };
 
+/// A name in a directory. Cookies count the names it ever had, from `cookie_first`: those before
+/// belong to "." and "..".
+struct DirectoryEntry {
+    Inode inode = 0;
+    std::uint64_t cookie = 0;
+};
+using DirectoryEntries = std::map<std::string, DirectoryEntry, std::less<>>;
+constexpr std::uint64_t cookie_first = 3;
+
 /// One file, directory or symbolic link.
 struct Node {
     FileType type = FileType::regular_file;
@@ -51,7 +61,9 @@ struct Node {
 
     SharedBytes shared;  ///< content of an unchanged input; null once the file is its own
     Bytes own;
-    std::map<std::string, Inode, std::less<>> entries;
+    DirectoryEntries entries;
+    std::map<std::uint64_t, DirectoryEntries::const_iterator> listing;  ///< entries by cookie
+    std::uint64_t cookie_next = cookie_first;
     Inode parent = 0;  ///< of a directory
     std::string target;
 
