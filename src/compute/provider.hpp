@@ -43,8 +43,8 @@ class Provider {
         Duration lease_time_max{6 * 3'600'000};
         Duration late_grace{60'000};    ///< least wait after a deadline before a result is given up
         Duration blob_wait{120'000};    ///< for a lost requestor to come back with its blobs
-        Duration check_again_min{500};  ///< an allocation that is not final; doubling
-        Duration check_again_max{30'000};
+        Duration check_again_min{250};  ///< an allocation that is not final; doubling
+        Duration check_again_max{5'000};
         Duration settle_retry_min{2'000};  ///< doubling
         Duration settle_retry_max{300'000};
         Duration settle_before_expiry{1'800'000};

@@ -150,8 +150,8 @@ std::optional<Provider::State::Refusal> Provider::State::refusal_of(const types:
         return Refusal{LeaseRefusal::busy, "too many leases are open"};
     if (payers_.size() >= payers_max && !payers_.contains(terms.requestor))
         return Refusal{LeaseRefusal::busy, "too many requestors are known"};
-    // One to run and one to wait is all that a requestor without a final allocation gets.
-    if (theirs_count >= 2 && covered(terms.requestor, now).wei.is_zero())
+    // One to run and one to wait is all that a requestor gets without an allocation to look at.
+    if (theirs_count >= 2 && !offer.allocation && covered(terms.requestor, now).wei.is_zero())
         return Refusal{LeaseRefusal::credit_exhausted, "no final allocation covers more tasks"};
     return std::nullopt;
 }

@@ -149,7 +149,12 @@ void Provider::State::learn_proof(const Address& payer, const types::AllocationP
         return note({}, "requestor " + to_hex0x(payer.view()) + " has too many allocations", at);
     }
     if (stream->closed || stream->state == AllocationState::finalized) return;
-    if (stream->proof == proof) return;
+    if (stream->proof == proof) {
+        // Shown again: the requestor may know that it is final by now.
+        const bool old_news = at.now >= stream->checked_at + config_.timing.check_again_min;
+        if (!stream->checking && old_news) check(*stream, at);
+        return;
+    }
     // A leaf below what is signed already cannot be the one the voucher is for.
     if (proof.cap < stream->voucher.cumulative) return;
     stream->proof = proof;
@@ -162,6 +167,7 @@ void Provider::State::learn_proof(const Address& payer, const types::AllocationP
 
 void Provider::State::check(Stream& stream, Step& at) {
     stream.checking = true;
+    stream.checked_at = at.now;
     stream.check_at.reset();
     at.out.push_back(provider::CheckAllocation{stream.voucher.payer, *stream.proof});
 }

@@ -80,6 +80,7 @@ struct Stream {
     // Not remembered over a restart.
     Instant seen_at;
     bool checking = false;
+    Instant checked_at;
     std::optional<Instant> check_at;
     Duration check_delay{0};
     bool settling = false;

@@ -154,7 +154,7 @@ TEST(Provider, one_unpaid_task_until_the_allocation_is_final) {
     bench.receive(bench.offer(1));
     EXPECT_FALSE(bench.refusal());
     bench.receive(bench.offer(2));
-    EXPECT_EQ(bench.refusal(), LeaseRefusal::credit_exhausted);
+    EXPECT_EQ(bench.refusal(), LeaseRefusal::credit_exhausted) << "nothing to look at came with it";
     bench.step(BlobReady{blob_of("module").sealed()});
     EXPECT_EQ(bench.all<RunTask>().size(), 1u) << "one is risked on trust";
     bench.finalize(bench.proof(), AllocationState::latest);

@@ -385,7 +385,8 @@ void Requestor::State::pay(JobEntry& job, LeaseEntry& entry) {
 }
 
 void Requestor::State::send_voucher(StreamEntry& stream) {
-    if (stream.tasks == 0) return;
+    // A stream nothing was earned in is closed by its payee too, who may never have seen its leaf.
+    if (stream.tasks == 0 && stream.state != StreamState::closing) return;
     const types::Voucher voucher{.payer = account_,
                                  .payee = stream.payee,
                                  .allocation = stream.allocation,
@@ -397,7 +398,8 @@ void Requestor::State::send_voucher(StreamEntry& stream) {
                                 .signature = signature,
                                 .leases = stream.unacknowledged,
                                 .allocation = std::nullopt};
-    if (stream.acknowledged.wei.is_zero()) notice.allocation = proof_of(stream);
+    if (stream.acknowledged.wei.is_zero() || stream.state == StreamState::closing)
+        notice.allocation = proof_of(stream);
     send(stream.payee, std::move(notice));
 }
 
@@ -432,7 +434,7 @@ void Requestor::State::send_close(StreamEntry& stream) {
     const bool stands = allocation.status == AllocationStatus::latest ||
                         allocation.status == AllocationStatus::finalized;
     if (!stands || peer_of(stream.payee).link != Link::up) return;
-    if (stream.acknowledged < stream.cumulative) send_voucher(stream);
+    if (stream.acknowledged < stream.cumulative || stream.tasks == 0) send_voucher(stream);
     vouchers_due_.erase({stream.allocation, stream.payee});
     send(stream.payee, types::CloseStream{stream.allocation});
     stream.close_again = now_ + config_.timing.close_repeat;
