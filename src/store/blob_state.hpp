@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,6 +27,9 @@ struct Download {
 struct BlobStore::State {
     std::string folder;
     BlobIndex index;
+    /// Held while a blob's file is put in its place or taken from it, together with the index's
+    /// change: otherwise one thread could remove the file that another has just put there again.
+    std::mutex place_mutex;
     std::atomic<std::uint64_t> temporary_last{0};
     std::unordered_map<BlobId, Download, BlobIdHash> downloads;
     std::uint64_t download_bytes = 0;

@@ -110,20 +110,24 @@ Outcome<std::unique_ptr<BlobStore>> BlobStore::open(const std::string& folder,
 Outcome<void> BlobStore::State::publish(const std::string& finished, const BlobId& blob,
                                         const std::vector<Hash32>& leaves) {
     const std::string shelf = shelf_of(blob);
-    if (!io::file_exists(shelf)) {
+    {
+        const std::lock_guard lock{place_mutex};
+        const bool new_shelf = !io::file_exists(shelf);
         MILLRACE_TRY_VOID(io::make_folder(shelf, 0700));
-        MILLRACE_TRY_VOID(io::sync_folder(folder));
+        if (blob.size > treeless_size_max) {
+            MILLRACE_TRY_VOID(
+                io::atomic_write_file(tree_path_of(blob), encode_tree(blob.size, leaves), 0600));
+        }
+        if (::rename(finished.c_str(), path_of(blob).c_str()) != 0) {
+            return Err{io::system_failure("cannot put the blob in place", path_of(blob), errno)};
+        }
+        MILLRACE_TRY_VOID(io::sync_folder(shelf));
+        if (new_shelf) {
+            MILLRACE_TRY_VOID(io::sync_folder(folder));
+        }
+        for (const BlobId& evicted : index.add(blob))
+            remove_files(evicted);
     }
-    if (blob.size > treeless_size_max) {
-        const Bytes tree = encode_tree(blob.size, leaves);
-        MILLRACE_TRY_VOID(io::atomic_write_file(tree_path_of(blob), tree, 0600));
-    }
-    if (::rename(finished.c_str(), path_of(blob).c_str()) != 0) {
-        return Err{io::system_failure("cannot put the blob in place", path_of(blob), errno)};
-    }
-    MILLRACE_TRY_VOID(io::sync_folder(shelf));
-    for (const BlobId& evicted : index.add(blob))
-        remove_files(evicted);
     io::durable_event("blob");
     return {};
 }
@@ -144,6 +148,7 @@ void BlobStore::State::remove_files(const BlobId& blob) const {
 
 Failure BlobStore::State::set_aside(const BlobId& blob) {
     const std::string target = folder + "/damaged/" + blob_name(blob);
+    const std::lock_guard lock{place_mutex};
     index.remove(blob);
     ::rename(path_of(blob).c_str(), target.c_str());
     ::unlink(tree_path_of(blob).c_str());
@@ -155,10 +160,13 @@ Failure BlobStore::State::set_aside(const BlobId& blob) {
 Outcome<File> BlobStore::State::open_complete(const BlobId& blob) {
     if (!index.touch(blob)) return Err{absent_blob(blob)};
     auto file = File::open(path_of(blob), O_RDONLY);
-    // Another thread may have evicted it meanwhile; a file removed by hand counts the same.
-    if (!file && !io::file_exists(path_of(blob))) {
-        index.remove(blob);
-        return Err{absent_blob(blob)};
+    if (!file) {
+        // Another thread may have evicted it meanwhile; a file removed by hand counts the same.
+        const std::lock_guard lock{place_mutex};
+        if (!io::file_exists(path_of(blob))) {
+            index.remove(blob);
+            return Err{absent_blob(blob)};
+        }
     }
     return file;
 }

@@ -30,7 +30,13 @@ struct BlobChunk {
 ///
 /// `cache_bytes_max` bounds the bytes of complete blobs that are not pinned: the least recently
 /// used of them are removed as new ones come. Pinned blobs are never removed and not bounded here.
-/// Pins live in memory: who owns a blob pins it again after a start.
+/// Pins live in memory: who owns a blob pins it again after a start. The newest blob stays even
+/// when it alone is over the bound. "Recently" is known since the start only; before, the file's
+/// time counts.
+///
+/// Any thread may call any function, except that those of downloads (begin to abandon) are for one
+/// thread. A lock is held while a finished file is put in place or removed, never while content is
+/// read, written or hashed.
 class BlobStore {
   public:
     static constexpr std::uint64_t cache_bytes_default = 20ull << 30;
