@@ -71,7 +71,7 @@ Errno Context::write_at(Call& call, Descriptor& to, std::optional<std::uint64_t>
     done = total;
     if (to.stream != Stream::none) {
         if (!call.charge(total / 16)) return Errno::io;
-        if (!tree_.charge_output(total)) return Errno::nospc;
+        if (!tree_.charge_stream(total)) return Errno::nospc;
         Bytes& sink = to.stream == Stream::error ? standard_error_ : standard_output_;
         for (const Piece piece : pieces) {
             const ByteView part = *call.memory().read(piece.at, piece.size);

@@ -166,9 +166,11 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
     std::vector<FileTree::Change> changes;
     if (end.exit == types::ExitKind::exited) {
         changes = context.tree().take_changes();
-        if (context.tree().limit_hit() != LimitHit::none) {
-            end = {types::ExitKind::limit_exceeded, static_cast<std::uint32_t>(LimitHit::files),
-                   "the task leaves more files, or longer paths, than a result may have"};
+        if (const LimitHit hit = context.tree().limit_hit(); hit != LimitHit::none) {
+            end = {types::ExitKind::limit_exceeded, static_cast<std::uint32_t>(hit),
+                   hit == LimitHit::output
+                       ? "the task leaves more bytes than its output limit"
+                       : "the task leaves more files, or longer paths, than a result may have"};
             changes.clear();
         }
     }

@@ -262,6 +262,12 @@ bool FileTree::charge_output(std::uint64_t bytes) {
     return true;
 }
 
+bool FileTree::charge_stream(std::uint64_t bytes) {
+    if (!charge_output(bytes)) return false;
+    stream_bytes_ += bytes;
+    return true;
+}
+
 bool FileTree::charge_growth(std::uint64_t from, std::uint64_t to) {
     if (to > from) return charge_output(to - from);
     output_bytes_ -= from - to;
@@ -348,6 +354,7 @@ std::vector<FileTree::Change> FileTree::take_changes() {
         }
     }
     std::vector<Change> changes;
+    std::uint64_t delivered = stream_bytes_;  // at most 65,536 names of 2^32 bytes: no overflow
     for (const auto& [path, content] : inputs_) {
         if (!present.contains(path)) changes.push_back({path, nullptr});
     }
@@ -355,8 +362,11 @@ std::vector<FileTree::Change> FileTree::take_changes() {
         const auto input = inputs_.find(path);
         const bool is_same =
             input != inputs_.end() && (input->second == content || *input->second == *content);
-        if (!is_same) changes.push_back({path, content});
+        if (is_same) continue;
+        delivered += content->size();
+        changes.push_back({path, content});
     }
+    if (delivered > limits_.output_bytes) limit_hit_ = LimitHit::output;
     if (changes.size() > limits_.changes) limit_hit_ = LimitHit::files;
     std::ranges::sort(changes, {}, &Change::path);
     return changes;

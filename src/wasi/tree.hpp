@@ -132,7 +132,7 @@ class FileTree {
     void close(Inode inode);
 
     /// Output that lies outside the tree (stdout, stderr). False when over the limit.
-    bool charge_output(std::uint64_t bytes);
+    bool charge_stream(std::uint64_t bytes);
     [[nodiscard]] LimitHit limit_hit() const noexcept { return limit_hit_; }
 
     struct Change {
@@ -142,7 +142,8 @@ class FileTree {
     /// What differs from the inputs, sorted by path: regular files that are new or whose bytes
     /// changed, and inputs that are gone. Directories and symbolic links are not delivered.
     /// Takes the contents out of the tree, which is of no further use. More changes than a task may
-    /// deliver, or a longer path, is limit_hit() == files.
+    /// deliver, or a longer path, is limit_hit() == files; more bytes, each name of a hard-linked
+    /// or moved file counted, is limit_hit() == output.
     std::vector<Change> take_changes();
 
   private:
@@ -151,6 +152,7 @@ class FileTree {
     Errno check_new_name(const Place& place) const;
     bool has_room_for_node();
     bool make_own(Node& node, std::uint64_t keep);
+    bool charge_output(std::uint64_t bytes);
     bool charge_growth(std::uint64_t from, std::uint64_t to);
     void attach(const Place& place, Inode inode, std::uint64_t now_ns);
     void detach(const Place& place, std::uint64_t now_ns);
@@ -162,7 +164,8 @@ class FileTree {
     std::uint64_t start_ns_;
     std::unordered_map<Inode, Node> nodes_;
     Inode last_inode_ = 0;
-    std::uint64_t output_bytes_ = 0;
+    std::uint64_t output_bytes_ = 0;  ///< changed files and streams
+    std::uint64_t stream_bytes_ = 0;  ///< streams alone
     std::uint64_t names_ = 0;
     LimitHit limit_hit_ = LimitHit::none;
     std::map<std::string, SharedBytes, std::less<>> inputs_;

@@ -127,7 +127,7 @@ TEST_F(Tree, an_unlinked_file_lives_while_it_is_open) {
     ASSERT_EQ(tree.unlink_file(place("file"), later), Errno::success);
     EXPECT_EQ(as_text(tree.node(inode).content()), "content");
     tree.close(inode);
-    EXPECT_TRUE(tree.charge_output(1000)) << "its bytes are free again";
+    EXPECT_TRUE(tree.charge_stream(1000)) << "its bytes are free again";
 }
 
 TEST_F(Tree, a_removed_directory_takes_no_new_entries) {
@@ -147,6 +147,22 @@ TEST_F(Tree, output_over_its_limit_is_noticed_before_it_is_held) {
     EXPECT_EQ(tree.limit_hit(), LimitHit::output);
     EXPECT_EQ(tree.node(inode).size(), 0u);
     EXPECT_EQ(tree.write(inode, ~0ull, as_bytes("xy"), later), Errno::fbig);
+}
+
+TEST_F(Tree, a_file_counts_under_each_name_it_is_delivered_under) {
+    make("file", std::string(400, 'x'));
+    ASSERT_EQ(tree.link(place("file"), place("again"), later), Errno::success);
+    ASSERT_TRUE(tree.charge_stream(200));
+    EXPECT_EQ(tree.take_changes().size(), 2u);
+    EXPECT_EQ(tree.limit_hit(), LimitHit::none);
+
+    FileTree moved{{.output_bytes = 3}, 1};
+    ASSERT_TRUE(moved.add_input("in", text("four")));
+    ASSERT_EQ(moved.rename(*moved.resolve(FileTree::root, "in", {}, steps),
+                           *moved.resolve(FileTree::root, "out", {}, steps), later),
+              Errno::success);
+    (void)moved.take_changes();
+    EXPECT_EQ(moved.limit_hit(), LimitHit::output);
 }
 
 TEST_F(Tree, nodes_names_and_delivered_files_are_bounded) {
