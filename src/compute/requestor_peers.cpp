@@ -144,11 +144,14 @@ void Requestor::State::on(const PeerUp& event) {
     for (LeaseEntry* entry : live) {
         JobEntry& job = jobs_.at(entry->lease.job);
         entry->orphaned.reset();
-        const bool is_open = job.active.contains(entry->index);
-        if (entry->may_return() && is_open && !entry->commitment) {
-            set_state(*entry, LeaseState::offered);  // its deadline is still armed
-            entry->why.clear();
+        const TaskState state = job.states[entry->index];
+        const bool is_wanted_still = state != TaskState::failed && state != TaskState::cancelled;
+        if (entry->may_return() && is_wanted_still && !job.is_ended) {
+            entry->why.clear();  // its deadline is still armed
+            set_state(*entry, entry->commitment ? LeaseState::committed : LeaseState::offered);
+            if (entry->commitment) request_reveals(job, entry->index);
             update_wanting(job, entry->index);
+            if (entry->state == LeaseState::revealing) continue;
         }
         if (entry->state == LeaseState::offered)
             send_offer(*entry);
