@@ -122,4 +122,9 @@ Vec texture_color(const Texture& texture, const Vec& point, std::uint32_t seed) 
     return texture.first;
 }
 
+Vec texture_mean(const Texture& texture) {
+    return texture.kind == TextureKind::solid ? texture.first
+                                              : mix(texture.first, texture.second, 0.4);
+}
+
 }  // namespace render

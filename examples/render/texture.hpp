@@ -20,6 +20,9 @@ struct Texture {
 // `seed` moves the pattern so that two objects of one material differ; checkers ignore it.
 Vec texture_color(const Texture& texture, const Vec& point, std::uint32_t seed);
 
+// About the average over space.
+Vec texture_mean(const Texture& texture);
+
 // Smooth noise in about [-1, 1], one feature per unit.
 double noise(const Vec& point);
 

@@ -6,9 +6,10 @@ namespace render {
 namespace {
 
 constexpr double near_min = 1e-5;
-constexpr double indirect_max = 6.0;  // brightest contribution of a path after a diffuse bounce
-constexpr int settled_samples = 4;    // a pixel whose first samples all see plain sky is done
-constexpr int effort_max = 4;         // a noisy pixel gets up to this many times the samples
+constexpr double indirect_max = 6.0;   // brightest contribution of a path after a diffuse bounce
+constexpr double promise_min = 0.025;  // a light that could not matter more is passed over
+constexpr int settled_samples = 4;     // a pixel whose first samples all see plain sky is done
+constexpr int effort_max = 4;          // a noisy pixel gets up to this many times the samples
 constexpr double error_max = 0.12;  // noisy: the standard error of the mean above this share of it
 
 // Fresnel reflectance of a smooth dielectric; eta = n_incident / n_transmitted.
@@ -86,6 +87,7 @@ Tracer::Tracer(Scene& scene) : scene_(scene), tree_(scene) {
     view_.u = normalized(cross(view_.w, up));
     view_.v = cross(view_.u, view_.w);
     view_half_ = sin_turn(c.degrees / 720.0) / cos_turn(c.degrees / 720.0);
+    blockers_.resize(scene.lights.size() + 1);
     sun_solid_angle_ = 2.0 * pi * (1.0 - scene.sun.cos_size);
 }
 
@@ -198,7 +200,7 @@ Vec Tracer::light_from(const Surface& s, std::size_t light, Pair u) {
     if (max_component(f) <= 1e-6) return {};
     ++ray_count_;
     const Vec passed = tree_.light_through({s.point + s.normal * near_min, direction}, near_min,
-                                           distance * 0.9999);
+                                           distance * 0.9999, blockers_[light]);
     return f * emitted * passed * (weigh(pdf, own_pdf) / pdf);
 }
 
@@ -218,7 +220,7 @@ Vec Tracer::direct_light(const Surface& s, Sampler& sampler, bool every_light) {
     Vec sum;
     if (every_light) {
         for (std::size_t i = 0; i < last; ++i) {
-            if (promise_of(i, s.point) > 0.003) sum += light_from(s, i, sampler.next());
+            if (promise_of(i, s.point) > promise_min) sum += light_from(s, i, sampler.next());
         }
         return sum;
     }
@@ -376,8 +378,10 @@ Tracer::Sample Tracer::trace(Ray ray, Sampler& sampler) {
             }
             break;
         }
-        s.albedo =
-            texture_color(s.material->color, texture_point(*s.shape, s.point), s.shape->seed);
+        // What only lights other surfaces need not show its texture.
+        s.albedo = scattered_once ? texture_mean(s.material->color)
+                                  : texture_color(s.material->color,
+                                                  texture_point(*s.shape, s.point), s.shape->seed);
         const bool clear = s.material->kind == MaterialKind::glass || is_mirror(*s.material);
         if (!described && (!clear || depth >= 3)) {
             sample.albedo = clear ? through : through * s.albedo;

@@ -62,6 +62,7 @@ class Tracer {
 
     Scene& scene_;
     Tree tree_;
+    std::vector<const Shape*> blockers_;  // per light, the sun first
     Frame view_;
     double view_half_ = 1;
     double sun_solid_angle_ = 0;

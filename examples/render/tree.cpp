@@ -14,6 +14,23 @@ double component(const Vec& v, int axis) {
     return axis == 0 ? v.x : axis == 1 ? v.y : v.z;
 }
 
+// The larger and the smaller of two finite numbers, in one WebAssembly instruction. (That one knows
+// about NaN and signed zero; no comparison in walk() does.)
+double later(double a, double b) {
+#ifdef __wasm__
+    return __builtin_wasm_max_f64(a, b);
+#else
+    return max_of(a, b);
+#endif
+}
+double sooner(double a, double b) {
+#ifdef __wasm__
+    return __builtin_wasm_min_f64(a, b);
+#else
+    return min_of(a, b);
+#endif
+}
+
 struct Split {
     double cost = 1e300;
     int axis = -1;
@@ -89,7 +106,9 @@ void Tree::build(std::size_t first, std::size_t last, std::vector<Bounds>& bound
         all.add(bounds[i]);
         centers.add((bounds[i].low + bounds[i].high) * 0.5);
     }
-    nodes_[index].bounds = all;
+    const double box[6] = {all.low.x, all.low.y, all.low.z, all.high.x, all.high.y, all.high.z};
+    for (int i = 0; i < 6; ++i)
+        nodes_[index].box[i] = box[i];
     const std::size_t count = last - first;
     Split split;
     if (count > 1 && depth < depth_max) split = best_split(bounds, first, last, centers);
@@ -123,19 +142,26 @@ void Tree::walk(const Ray& ray, double& far, Visit visit) const {
     const auto inverse_of = [](double x) { return abs_of(x) > 1e-18 ? 1.0 / x : 1e18; };
     const Vec inverse{inverse_of(d.x), inverse_of(d.y), inverse_of(d.z)};
     const Vec start{ray.origin.x * inverse.x, ray.origin.y * inverse.y, ray.origin.z * inverse.z};
+    // Where in Node::box the planes lie that the ray meets first and last, for each axis.
     const bool backward[3] = {inverse.x < 0, inverse.y < 0, inverse.z < 0};
+    const std::size_t x_first = backward[0] ? 3 : 0;
+    const std::size_t y_first = backward[1] ? 4 : 1;
+    const std::size_t z_first = backward[2] ? 5 : 2;
+    const std::size_t x_last = 3 - x_first;
+    const std::size_t y_last = 5 - y_first;
+    const std::size_t z_last = 7 - z_first;
     std::uint32_t stack[depth_max + 2];
     int top = 0;
     std::uint32_t at = 0;
     for (;;) {
         const Node& node = nodes_[at];
-        const Bounds& b = node.bounds;
-        double enter = (backward[0] ? b.high.x : b.low.x) * inverse.x - start.x;
-        double leave = (backward[0] ? b.low.x : b.high.x) * inverse.x - start.x;
-        enter = max_of(enter, (backward[1] ? b.high.y : b.low.y) * inverse.y - start.y);
-        leave = min_of(leave, (backward[1] ? b.low.y : b.high.y) * inverse.y - start.y);
-        enter = max_of(enter, (backward[2] ? b.high.z : b.low.z) * inverse.z - start.z);
-        leave = min_of(leave, (backward[2] ? b.low.z : b.high.z) * inverse.z - start.z);
+        const double* box = node.box;
+        const double enter =
+            later(later(box[x_first] * inverse.x - start.x, box[y_first] * inverse.y - start.y),
+                  box[z_first] * inverse.z - start.z);
+        const double leave =
+            sooner(sooner(box[x_last] * inverse.x - start.x, box[y_last] * inverse.y - start.y),
+                   box[z_last] * inverse.z - start.z);
         if (enter <= leave && leave > 0 && enter < far) {
             if (node.count == 0) {
                 const bool swap = backward[node.axis];
@@ -165,7 +191,8 @@ Hit Tree::first_hit(const Ray& ray, double near) const {
     return hit;
 }
 
-Vec Tree::light_through(const Ray& ray, double near, double far) const {
+Vec Tree::light_through(const Ray& ray, double near, double far, const Shape*& blocker) const {
+    if (blocker != nullptr && intersect(*blocker, ray, near, far) < far) return {};
     Vec light{1, 1, 1};
     const auto visit = [&](const Shape& shape) {
         const double t = intersect(shape, ray, near, far);
@@ -173,6 +200,7 @@ Vec Tree::light_through(const Ray& ray, double near, double far) const {
         const Material& m = scene_.materials[shape.material];
         if (m.kind != MaterialKind::glass) {
             light = Vec{};
+            blocker = &shape;
             return false;
         }
         // A stand-in for the caustic: light that meets glass squarely passes and gathers, grazing

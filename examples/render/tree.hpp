@@ -22,12 +22,13 @@ class Tree {
     Hit first_hit(const Ray& ray, double near) const;
 
     // How much light passes along the ray over `far`: black behind something solid, tinted through
-    // glass.
-    Vec light_through(const Ray& ray, double near, double far) const;
+    // glass. `blocker` remembers what was in the way, to be tried first next time: it saves walks
+    // and never changes an answer.
+    Vec light_through(const Ray& ray, double near, double far, const Shape*& blocker) const;
 
   private:
     struct Node {
-        Bounds bounds;
+        double box[6] = {};  // low x y z, high x y z
         std::uint32_t first =
             0;  // leaf: first shape; inner: the second child (the first one follows the node)
         std::uint16_t count = 0;  // 0: inner
