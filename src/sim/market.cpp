@@ -77,6 +77,32 @@ void check_accounts(World& world) {
         world.violated("nothing stays promised, but " + text_of(world.chain.locked()) + " is");
 }
 
+/// What the open tasks wait for, as both sides see it.
+std::string stuck(const World& world) {
+    if (!world.requestor->is_up()) return "the requestor is down";
+    const compute::Requestor& requestor = world.requestor->machine();
+    const req::JobPlan& plan = world.requestor->plan();
+    std::string text = requestor.explain(plan.id, std::nullopt, world.now());
+    std::map<Hash32, compute::provider::LeaseState> theirs;
+    for (const auto& provider : world.providers) {
+        if (!provider->is_up()) continue;
+        for (const auto& row : provider->machine().status().leases)
+            theirs[row.lease] = row.state;
+    }
+    for (const req::TaskRow& row : requestor.tasks(plan.id, 0, plan.task_count())) {
+        if (row.state == req::TaskState::done) continue;
+        text +=
+            "\n    task " + std::to_string(row.index) + " " + std::string{to_text(row.state)} + ":";
+        for (const req::AttemptRow& attempt : row.attempts) {
+            const auto there = theirs.find(attempt.lease);
+            text += " " + to_hex(attempt.provider.view()).substr(0, 6) + "=" +
+                    std::string{to_text(attempt.state)} + "/" +
+                    (there == theirs.end() ? "none" : std::string{to_text(there->second)});
+        }
+    }
+    return text;
+}
+
 }  // namespace
 
 MarketReport run_market(const MarketSettings& settings) {
@@ -102,11 +128,7 @@ MarketReport run_market(const MarketSettings& settings) {
     if (over) {
         check_accounts(world);
     } else {
-        world.violated("all of it is over in time: " +
-                       (world.requestor->is_up()
-                            ? world.requestor->machine().explain(world.requestor->plan().id,
-                                                                 std::nullopt, world.now())
-                            : std::string{"the requestor is down"}));
+        world.violated("all of it is over in time: " + stuck(world));
     }
     world.report.steps = world.timeline.steps();
     world.report.virtual_ms = static_cast<std::uint64_t>((world.now() - started).count());
