@@ -5,6 +5,7 @@
 
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -33,12 +34,25 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr std::size_t url_size_max = 2048;
 constexpr std::uint32_t header_size_max = 64 * 1024;
 
+/// At most 100 characters, control characters as '?'.
+std::string printable_part(std::string text) {
+    text.resize(std::min<std::size_t>(text.size(), 100));
+    for (char& symbol : text) {
+        if (symbol < ' ' || symbol > '~') symbol = '?';
+    }
+    return text;
+}
+
+/// Shows scheme and host only: user information and the path may be secrets.
 Failure bad_url(std::string_view text) {
-    // Only up to the path: what follows may be an access key.
     const std::size_t scheme = text.find("://");
-    const std::size_t path = text.find('/', scheme == std::string_view::npos ? 0 : scheme + 3);
-    return {"this is no http:// or https:// address of a node", std::string{text.substr(0, path)},
-            "write it as http://127.0.0.1:8545"};
+    const std::size_t start = scheme == std::string_view::npos ? 0 : scheme + 3;
+    std::string_view host = text.substr(start, text.find_first_of("/?", start) - start);
+    const std::size_t user = host.rfind('@');
+    if (user != std::string_view::npos) host = host.substr(user + 1);
+    return {"this is no http:// or https:// address of a node",
+            printable_part(std::string{text.substr(0, start)} + std::string{host}),
+            "write it as http://127.0.0.1:8545, without user and password"};
 }
 
 bool all_digits(std::string_view text) {
@@ -55,7 +69,7 @@ std::string HttpUrl::name() const {
 Outcome<HttpUrl> parse_http_url(std::string_view text) {
     const std::string_view whole = text;
     HttpUrl url;
-    if (text.size() > url_size_max) return Err{bad_url(whole.substr(0, 60))};
+    if (text.size() > url_size_max) return Err{bad_url(whole)};
     for (const char symbol : text) {
         if (symbol <= ' ' || symbol > '~') return Err{bad_url(whole)};
     }
@@ -71,7 +85,7 @@ Outcome<HttpUrl> parse_http_url(std::string_view text) {
     url.target = path == std::string_view::npos ? "/" : std::string{text.substr(path)};
     if (url.target[0] != '/') url.target.insert(0, 1, '/');
     std::string_view authority = text.substr(0, path);
-    if (authority.find('@') != std::string_view::npos) return Err{bad_url("http(s)://…@…")};
+    if (authority.find('@') != std::string_view::npos) return Err{bad_url(whole)};
     std::string_view port;
     if (authority.starts_with("[")) {
         const std::size_t close = authority.find(']');

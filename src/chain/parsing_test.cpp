@@ -34,9 +34,10 @@ TEST(HttpUrl, is_taken_apart) {
 }
 
 TEST(HttpUrl, others_are_refused) {
-    for (const char* bad : {"", "127.0.0.1:8545", "ws://x", "http://", "http://:80", "http://a:b",
-                            "http://a:123456", "http://user:secret@host", "http://a b",
-                            "http://[::1", "http://[::1]x", "http://a\r\nHost:b"}) {
+    for (const char* bad :
+         {"", "127.0.0.1:8545", "ws://x", "http://", "http://:80", "http://a:b", "http://a:123456",
+          "http://user:secret@host", "ftp://user:secret@host", "ws://host/secret", "http://a b",
+          "http://[::1", "http://[::1]x", "http://a\r\nHost:b"}) {
         const auto url = parse_http_url(bad);
         ASSERT_FALSE(url.has_value()) << bad;
         EXPECT_EQ(url.error().text().find("secret"), std::string::npos);
