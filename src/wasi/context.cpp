@@ -54,7 +54,7 @@ Context::Context(ContextInput input, FileTree tree)
 
 // ------------------------------------------------------------------------------- binding
 
-/// `params`: i = i32, I = i64. `noreturn` functions have no result.
+/// `params`: i = i32, I = i64. The result is an Errno, but proc_exit has none.
 struct Context::Entry {
     std::string_view name;
     std::string_view params;
@@ -113,19 +113,31 @@ std::span<const Context::Entry> Context::functions() {
     return table;
 }
 
-bool Context::knows(std::string_view function_name) {
-    return std::ranges::any_of(functions(),
-                               [&](const Entry& entry) { return entry.name == function_name; });
+namespace {
+
+wasm::FuncType type_of(std::string_view name, std::string_view params) {
+    wasm::FuncType type;
+    for (const char kind : params) {
+        type.params.push_back(kind == 'I' ? wasm::ValueType::i64 : wasm::ValueType::i32);
+    }
+    if (name != "proc_exit") type.results = {wasm::ValueType::i32};
+    return type;
+}
+
+}  // namespace
+
+std::string Context::import_type(std::string_view function_name) {
+    for (const Entry& entry : functions()) {
+        if (entry.name != function_name) continue;
+        return "func " + wasm::to_text(type_of(entry.name, entry.params));
+    }
+    return {};
 }
 
 void Context::define(wasm::Linker& linker) {
     for (const Entry& entry : functions()) {
         wasm::HostFunction function;
-        for (const char kind : entry.params) {
-            function.type.params.push_back(kind == 'I' ? wasm::ValueType::i64
-                                                       : wasm::ValueType::i32);
-        }
-        if (entry.name != "proc_exit") function.type.results = {wasm::ValueType::i32};
+        function.type = type_of(entry.name, entry.params);
         function.call = [this, &entry](wasm::HostContext& host, std::span<const wasm::Value> args,
                                        std::span<wasm::Value> results) {
             return run(entry, host, args, results);

@@ -98,8 +98,9 @@ class Context {
     [[nodiscard]] FileTree& tree() noexcept { return tree_; }
     [[nodiscard]] Bytes take_standard_output() noexcept { return std::move(standard_output_); }
     [[nodiscard]] Bytes take_standard_error() noexcept { return std::move(standard_error_); }
-    /// Names and types, for messages: "fd_write (i32, i32, i32, i32) -> (i32)".
-    static bool knows(std::string_view function_name);
+    /// The type that an import of this name must have, as wasm::ImportInfo writes it: "func (i32,
+    /// i32) -> (i32)". Empty: there is no such function.
+    static std::string import_type(std::string_view function_name);
 
   private:
     struct Entry;

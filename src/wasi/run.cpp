@@ -96,10 +96,15 @@ TaskInput task_input(const types::TaskSpec& spec, std::vector<SharedBytes> conte
 
 std::optional<Failure> check_command(const wasm::Module& module) {
     for (const wasm::ImportInfo& import : module.imports()) {
-        const bool is_known = import.module == wasi_module &&
-                              import.kind == wasm::ExternKind::function &&
-                              Context::knows(import.name);
-        if (!is_known) return unknown_import(import);
+        std::string type;
+        if (import.module == wasi_module && import.kind == wasm::ExternKind::function) {
+            type = Context::import_type(import.name);
+        }
+        if (type.empty()) return unknown_import(import);
+        if (type != import.type) {
+            return Failure{"the module imports " + std::string{import.name} + " with a wrong type",
+                           import.type, "WASI preview 1 has " + type};
+        }
     }
     const wasm::FuncType* start = module.exported_function("_start");
     if (start == nullptr) {
