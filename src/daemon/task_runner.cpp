@@ -105,8 +105,10 @@ void TaskRunner::State::on_result(const std::shared_ptr<Running>& task) {
         if (!event->has_value()) break;
         if (const auto* progress = std::get_if<sandbox::Progress>(&**event)) {
             task->progress(progress->fuel);
+        } else if (const auto* refusal = std::get_if<sandbox::Refusal>(&**event)) {
+            return fail(task, types::LeaseRefusal::module_refused, refusal->failure.text());
         } else if (const auto* failure = std::get_if<Failure>(&**event)) {
-            return fail(task, types::LeaseRefusal::module_refused, failure->text());
+            return fail(task, types::LeaseRefusal::failed, failure->text());
         } else if (auto* report = std::get_if<sandbox::WorkerReport>(&**event)) {
             auto finished = keep(*task, std::move(report->outcome));
             if (!finished) return fail(task, types::LeaseRefusal::failed, finished.error().text());

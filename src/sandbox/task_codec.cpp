@@ -18,7 +18,13 @@ constexpr std::size_t text_size_max = 64 * 1024;
 constexpr std::size_t frame_header_size = 9;
 constexpr std::uint64_t event_overhead_max = 16ull << 20;  ///< paths, text, RLP headers
 
-enum class FrameType : std::uint8_t { ready = 1, progress = 2, report = 3, failure = 4 };
+enum class FrameType : std::uint8_t {
+    ready = 1,
+    progress = 2,
+    report = 3,
+    failure = 4,
+    refusal = 5
+};
 
 void append_u64(Bytes& out, std::uint64_t value) {
     for (int shift = 0; shift < 64; shift += 8)
@@ -162,6 +168,10 @@ Result<WorkerEvent, RlpError> decode_event(std::uint8_t type, ByteView payload) 
             MILLRACE_TRY(Failure failure, decode_failure(payload));
             return WorkerEvent{std::move(failure)};
         }
+        case static_cast<std::uint8_t>(FrameType::refusal): {
+            MILLRACE_TRY(Failure failure, decode_failure(payload));
+            return WorkerEvent{Refusal{std::move(failure)}};
+        }
         default:
             return Err{RlpError::bad_value};
     }
@@ -259,6 +269,10 @@ Bytes encode_event(const WorkerEvent& event) {
                             type = FrameType::report;
                             payload = encode_report(report);
                         },
+                        [&](const Refusal& refusal) {
+                            type = FrameType::refusal;
+                            payload = encode_failure(refusal.failure);
+                        },
                         [&](const Failure& failure) {
                             type = FrameType::failure;
                             payload = encode_failure(failure);
@@ -296,21 +310,32 @@ Outcome<std::optional<WorkerEvent>> WorkerReader::next() {
     return std::optional<WorkerEvent>{std::move(event).value()};
 }
 
-Outcome<WorkerReport> run_here(const WorkerTask& task, std::function<void(Fuel)> progress) {
-    WorkerReport report;
+Outcome<LoadedModule> load_here(ByteView module) {
     const auto start = std::chrono::steady_clock::now();
-    auto module = wasm::Module::load(*task.module);
-    report.compile_us = microseconds_since(start);
-    if (!module) {
-        return Err{Failure{module.error().text(), "",
+    auto loaded = wasm::Module::load(module);
+    if (!loaded) {
+        return Err{Failure{loaded.error().text(), "",
                            "build it for WASI preview 1 within profile det-1 (docs/formats)"}};
     }
-    const auto run_start = std::chrono::steady_clock::now();
+    if (auto refused = wasi::check_command(**loaded)) return Err{std::move(*refused)};
+    return LoadedModule{std::move(loaded).value(), microseconds_since(start)};
+}
+
+Outcome<WorkerReport> run_here(const LoadedModule& loaded, const wasi::TaskInput& input,
+                               std::function<void(Fuel)> progress) {
+    WorkerReport report;
+    report.compile_us = loaded.compile_us;
     std::function<void(std::uint64_t)> told;
     if (progress) told = [&](std::uint64_t fuel) { progress(Fuel{fuel}); };
-    MILLRACE_TRY(report.outcome, wasi::run_task(module.value(), task.input, std::move(told)));
-    report.run_us = microseconds_since(run_start);
+    const auto start = std::chrono::steady_clock::now();
+    MILLRACE_TRY(report.outcome, wasi::run_task(loaded.module, input, std::move(told)));
+    report.run_us = microseconds_since(start);
     return report;
+}
+
+Outcome<WorkerReport> run_here(const WorkerTask& task) {
+    MILLRACE_TRY(const LoadedModule loaded, load_here(*task.module));
+    return run_here(loaded, task.input);
 }
 
 }  // namespace millrace::sandbox

@@ -15,7 +15,7 @@
 ///
 /// To the worker: u64 LE size, then canonical RLP of one WorkerTask; nothing more.
 /// From the worker: frames of u8 type, u64 LE size, payload: Ready first, Progress now and then,
-/// and one WorkerReport or Failure last.
+/// and one WorkerReport, Refusal or Failure last.
 ///
 /// The parent takes the worker for captured: sizes are bounded before memory is given, and the
 /// hashes of a report are computed again from what it delivers.
@@ -39,7 +39,11 @@ struct Ready {
 struct Progress {
     Fuel fuel;
 };
-using WorkerEvent = std::variant<Ready, Progress, WorkerReport, Failure>;
+/// The module can be no task, here or anywhere. A Failure, in contrast, is this machine's.
+struct Refusal {
+    Failure failure;
+};
+using WorkerEvent = std::variant<Ready, Progress, WorkerReport, Refusal, Failure>;
 
 constexpr std::uint64_t task_frame_size_max = 16ull << 30;
 
@@ -64,8 +68,18 @@ class WorkerReader {
     std::size_t consumed_ = 0;
 };
 
+struct LoadedModule {
+    std::shared_ptr<const wasm::Module> module;
+    std::uint64_t compile_us = 0;
+};
+
+/// Decodes, validates, and checks that a task may be made of it. The Failure is a refusal.
+Outcome<LoadedModule> load_here(ByteView module);
+
 /// Runs the task in this process, without any sandbox: what the worker does inside, and what
 /// `--no-sandbox` asks for.
-Outcome<WorkerReport> run_here(const WorkerTask& task, std::function<void(Fuel)> progress = {});
+Outcome<WorkerReport> run_here(const LoadedModule& loaded, const wasi::TaskInput& input,
+                               std::function<void(Fuel)> progress = {});
+Outcome<WorkerReport> run_here(const WorkerTask& task);
 
 }  // namespace millrace::sandbox

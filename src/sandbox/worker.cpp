@@ -319,15 +319,17 @@ Outcome<WorkerReport> run_blocking(const WorkerTask& task, const BlockingOptions
             auto event = worker.next();
             if (!event) return Err{std::move(event).error()};
             if (!*event) break;
-            std::visit(Overload{[&](const Ready& ready) {
-                                    if (options.ready) options.ready(ready.isolation);
-                                },
-                                [&](const Progress& progress) {
-                                    if (options.progress) options.progress(progress.fuel);
-                                },
-                                [&](WorkerReport& report) { end.emplace(std::move(report)); },
-                                [&](Failure& failure) { end.emplace(Err{std::move(failure)}); }},
-                       **event);
+            std::visit(
+                Overload{[&](const Ready& ready) {
+                             if (options.ready) options.ready(ready.isolation);
+                         },
+                         [&](const Progress& progress) {
+                             if (options.progress) options.progress(progress.fuel);
+                         },
+                         [&](WorkerReport& report) { end.emplace(std::move(report)); },
+                         [&](Refusal& refusal) { end.emplace(Err{std::move(refusal.failure)}); },
+                         [&](Failure& failure) { end.emplace(Err{std::move(failure)}); }},
+                **event);
         }
     }
     if (end) {

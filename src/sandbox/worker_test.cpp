@@ -162,6 +162,28 @@ TEST(Worker, says_which_walls_stand) {
                                Isolation::dies_with_parent));
 }
 
+TEST(Worker, tells_a_bad_module_from_its_own_trouble) {
+    WorkerOptions options;
+    options.program = MILLRACE_WORKER;
+    auto worker = Worker::start(task_of(wasi::samples::imports_unknown), options);
+    ASSERT_TRUE(worker.has_value());
+    std::optional<WorkerEvent> last;
+    for (bool is_open = true; is_open;) {
+        pollfd watched[2] = {{worker->result_fd(), POLLIN, 0}, {worker->task_fd(), POLLOUT, 0}};
+        poll(watched, 2, -1);
+        if (watched[1].revents != 0) worker->write_some();
+        if (watched[0].revents != 0) is_open = worker->read_some();
+        for (;;) {
+            auto event = worker->next();
+            ASSERT_TRUE(event.has_value());
+            if (!*event) break;
+            last = std::move(*event);
+        }
+    }
+    ASSERT_TRUE(last && std::holds_alternative<Refusal>(*last));
+    EXPECT_FALSE(worker->finish().has_value());
+}
+
 TEST(Worker, missing_program_is_one_clear_message) {
     const auto report = run_blocking(task_of(wasi::samples::endless_loop), options_of("/no/such"));
     ASSERT_FALSE(report.has_value());

@@ -99,7 +99,12 @@ int run() {
     }
     constexpr std::uint64_t progress_step = 1u << 26;
     std::uint64_t told = 0;
-    auto report = sandbox::run_here(task, [&](Fuel fuel) {
+    const auto loaded = sandbox::load_here(*task.module);
+    if (!loaded) {
+        return write_all(sandbox::encode_event(sandbox::Refusal{loaded.error()})) ? 0 : 1;
+    }
+    task.module.reset();
+    auto report = sandbox::run_here(*loaded, task.input, [&](Fuel fuel) {
         if (fuel.value - told < progress_step) return;
         told = fuel.value;
         (void)write_all(sandbox::encode_event(sandbox::Progress{fuel}));
