@@ -9,10 +9,8 @@
 #include <cstdlib>
 #include <sstream>
 
-#define TOML_HEADER_ONLY 1
-#include <toml++/toml.h>
-
 #include "io/files.hpp"
+#include "io/toml.hpp"
 
 namespace millrace::io {
 namespace {
@@ -92,10 +90,6 @@ Failure unknown_key(std::string_view name, const std::string& where,
         near.empty() ? "see `millrace --help` for the settings" : "did you mean '" + near + "'?"};
 }
 
-std::string position(const std::string& origin, const toml::source_region& region) {
-    return origin + ":" + std::to_string(region.begin.line);
-}
-
 /// One value of the file, flattened.
 struct Entry {
     std::string name;
@@ -114,7 +108,7 @@ Outcome<void> flatten(const toml::table& table, const std::string& prefix, int d
                       const std::string& origin, std::vector<Entry>& entries) {
     for (const auto& [key, node] : table) {
         const std::string name = prefix + std::string{key.str()};
-        const std::string where = position(origin, node.source());
+        const std::string where = toml_position(origin, node.source());
         if (const auto* nested = node.as_table()) {
             if (depth == 4) return Err{Failure{"tables are nested too deep", where, {}}};
             MILLRACE_TRY_VOID(flatten(*nested, name + ".", depth + 1, origin, entries));
@@ -194,14 +188,9 @@ Outcome<void> Config::load_text(std::string_view toml, const std::string& origin
     if (toml.size() > file_size_max) {
         return Err{Failure{"the settings are longer than 1 MiB", origin, {}}};
     }
+    MILLRACE_TRY(const toml::table table, parse_toml(toml, origin));
     std::vector<Entry> entries;
-    try {
-        const toml::table table = toml::parse(toml);
-        MILLRACE_TRY_VOID(flatten(table, {}, 0, origin, entries));
-    } catch (const toml::parse_error& error) {
-        return Err{Failure{"the settings are not TOML: " + std::string{error.description()},
-                           position(origin, error.source()), "correct that line"}};
-    }
+    MILLRACE_TRY_VOID(flatten(table, {}, 0, origin, entries));
     for (const Entry& entry : entries) {
         const auto found = settings_.find(entry.name);
         if (found != settings_.end() && found->second.key.type != entry.type &&

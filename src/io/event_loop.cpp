@@ -235,6 +235,7 @@ struct EventLoop::State {
 
 EventLoop::EventLoop() : state_{std::make_unique<State>()} {
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
     state_->epoll = ::epoll_create1(EPOLL_CLOEXEC);
     state_->wake = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     MILLRACE_ASSERT(state_->epoll >= 0);

@@ -65,8 +65,9 @@ class BlobStore {
     /// Path of the complete blob's file, to be opened read-only; absent when not stored.
     [[nodiscard]] std::optional<std::string> path_of(const BlobId& blob) const;
 
-    /// Starts or resumes a download. Ends at once when the blob is there (complete() then
-    /// succeeds).
+    /// Starts or resumes a download: what a crash left is hashed again, and only what is sound
+    /// counts. A blob of up to 512 KiB (one chunk) is kept in memory until it is complete: there is
+    /// nothing to resume. No effect when the blob is there (complete() then succeeds).
     Outcome<void> begin(const BlobId& blob);
     /// Bytes of whole leaves (the blob's last excepted), already proven by the caller or not:
     /// `proof` is checked here. False: the proof is wrong, nothing was written.
@@ -85,6 +86,7 @@ class BlobStore {
     [[nodiscard]] std::optional<DownloadProgress> progress(const BlobId& blob) const;
     /// Verifies the whole, makes it durable and visible. A crash point.
     Outcome<void> complete(const BlobId& blob);
+    /// Forgets the download and removes its files.
     /// Forgets the download and removes its files.
     void abandon(const BlobId& blob);
 
