@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#include "wasm/memory.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/assert.hpp"
+
+namespace millrace::wasm {
+namespace {
+
+// calloc gives zeroed bytes that cost nothing until they are touched.
+std::uint8_t* allocate(std::uint32_t pages) noexcept {
+    return static_cast<std::uint8_t*>(std::calloc(std::max<std::size_t>(pages, 1), page_size));
+}
+
+template <typename Word>
+std::optional<Word> read_word(const Memory& memory, std::uint64_t offset) noexcept {
+    const auto view = memory.read(offset, sizeof(Word));
+    if (!view) return std::nullopt;
+    Word word;
+    std::memcpy(&word, view->data(), sizeof word);
+    return word;
+}
+template <typename Word>
+bool write_word(Memory& memory, std::uint64_t offset, Word word) noexcept {
+    const auto view = memory.range(offset, sizeof(Word));
+    if (!view) return false;
+    std::memcpy(view->data(), &word, sizeof word);
+    return true;
+}
+
+}  // namespace
+
+std::unique_ptr<Memory> Memory::create(Limits declared, std::uint32_t pages_max) {
+    MILLRACE_ASSERT(declared.min <= pages_max);
+    std::unique_ptr<Memory> memory{new Memory{declared, pages_max}};
+    memory->data_.reset(allocate(declared.min));
+    if (!memory->data_) return nullptr;
+    memory->pages_ = declared.min;
+    memory->pages_capacity_ = std::max(declared.min, 1U);
+    return memory;
+}
+
+std::optional<ByteView> Memory::read(std::uint64_t offset, std::uint64_t length) const noexcept {
+    if (offset > size() || length > size() - offset) return std::nullopt;
+    return ByteView{data_.get() + offset, static_cast<std::size_t>(length)};
+}
+
+std::optional<std::span<std::uint8_t>> Memory::range(std::uint64_t offset,
+                                                     std::uint64_t length) noexcept {
+    if (offset > size() || length > size() - offset) return std::nullopt;
+    return std::span<std::uint8_t>{data_.get() + offset, static_cast<std::size_t>(length)};
+}
+
+bool Memory::write(std::uint64_t offset, ByteView source) noexcept {
+    const auto target = range(offset, source.size());
+    if (!target) return false;
+    if (!source.empty()) std::memmove(target->data(), source.data(), source.size());
+    return true;
+}
+
+std::optional<std::uint8_t> Memory::read_u8(std::uint64_t offset) const noexcept {
+    return read_word<std::uint8_t>(*this, offset);
+}
+std::optional<std::uint16_t> Memory::read_u16(std::uint64_t offset) const noexcept {
+    return read_word<std::uint16_t>(*this, offset);
+}
+std::optional<std::uint32_t> Memory::read_u32(std::uint64_t offset) const noexcept {
+    return read_word<std::uint32_t>(*this, offset);
+}
+std::optional<std::uint64_t> Memory::read_u64(std::uint64_t offset) const noexcept {
+    return read_word<std::uint64_t>(*this, offset);
+}
+bool Memory::write_u8(std::uint64_t offset, std::uint8_t value) noexcept {
+    return write_word(*this, offset, value);
+}
+bool Memory::write_u16(std::uint64_t offset, std::uint16_t value) noexcept {
+    return write_word(*this, offset, value);
+}
+bool Memory::write_u32(std::uint64_t offset, std::uint32_t value) noexcept {
+    return write_word(*this, offset, value);
+}
+bool Memory::write_u64(std::uint64_t offset, std::uint64_t value) noexcept {
+    return write_word(*this, offset, value);
+}
+
+Memory::Grown Memory::grow(std::uint32_t delta) noexcept {
+    if (!can_grow(delta)) return Grown::beyond_limit;
+    const std::uint32_t wanted = pages_ + delta;
+    if (wanted > pages_capacity_) {
+        // Doubling keeps the copies linear in all; the reserve is untouched and so costs nothing.
+        const std::uint32_t doubled =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(pages_max_, 2ULL * pages_capacity_));
+        std::uint32_t capacity = std::max(wanted, doubled);
+        std::unique_ptr<std::uint8_t, Free> larger{allocate(capacity)};
+        if (!larger && capacity > wanted) {
+            capacity = wanted;
+            larger.reset(allocate(capacity));
+        }
+        if (!larger) return Grown::machine_exhausted;
+        std::memcpy(larger.get(), data_.get(), static_cast<std::size_t>(size()));
+        data_ = std::move(larger);
+        pages_capacity_ = capacity;
+    }
+    pages_ = wanted;
+    return Grown::yes;
+}
+
+}  // namespace millrace::wasm

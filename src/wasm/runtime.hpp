@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "wasm/instance.hpp"
+#include "wasm/ir.hpp"
+#include "wasm/module_data.hpp"
+
+/// The state behind Store and Instance, shared by linking and the interpreter.
+namespace millrace::wasm {
+
+struct Function {
+    std::uint32_t type_id = 0;  ///< equal for equal types within a store
+    const FuncType* type = nullptr;
+    std::uint64_t reference = 0;       ///< 1 + index in StoreData::functions
+    InstanceData* instance = nullptr;  ///< null for a host function
+    const Body* body = nullptr;
+    std::unique_ptr<Code> code;          ///< null until the first call
+    std::unique_ptr<HostFunction> host;  ///< null for a module's function
+};
+
+struct Table {
+    TableType type;
+    std::uint32_t entries_max = 0;
+    std::vector<std::uint64_t> entries;
+};
+
+struct Global {
+    GlobalType type;
+    std::uint64_t bits = 0;
+};
+
+struct InstanceData {
+    std::shared_ptr<const Module> module;
+    StoreData* store = nullptr;
+    Instance* self = nullptr;
+    std::vector<Function*> functions;
+    std::vector<Table*> tables;
+    std::vector<Memory*> memories;
+    std::vector<Global*> globals;
+    std::vector<std::uint32_t> type_ids;
+    std::vector<bool> dropped_elements;
+    std::vector<bool> dropped_data;
+    Memory* memory = nullptr;  ///< the store's empty memory if there is none
+};
+
+/// What a return needs: the caller's side of a call.
+struct CallFrame {
+    const Instr* ip = nullptr;
+    std::uint64_t* slots = nullptr;
+    InstanceData* instance = nullptr;
+    const Code* code = nullptr;
+};
+
+struct StoreData {
+    StoreLimits limits;
+    Store* self = nullptr;
+    std::map<std::pair<std::vector<ValueType>, std::vector<ValueType>>, std::uint32_t> type_ids;
+    std::deque<Function> function_storage;
+    std::vector<Function*> functions;
+    std::deque<Table> tables;
+    std::deque<std::unique_ptr<Memory>> memories;
+    std::deque<Global> globals;
+    std::deque<std::unique_ptr<Instance>> instances;
+    std::unique_ptr<Memory> no_memory;
+
+    std::uint64_t fuel_limit = 0;
+    /// May be negative after a metering block overdrew it; the next check ends the run.
+    std::int64_t fuel_left = 0;
+    bool is_running = false;
+    std::unique_ptr<std::uint64_t[]> slots;
+    std::unique_ptr<CallFrame[]> frames;
+
+    std::uint32_t type_id(const FuncType& type);
+    Function& new_function(const FuncType& type);
+};
+
+/// How a run of the interpreter ended.
+struct Stop {
+    enum class Kind : std::uint8_t { returned, trapped, exited, out_of_fuel };
+    Kind kind = Kind::returned;
+    TrapKind trap = TrapKind::unreachable;
+    std::uint32_t exit_code = 0;
+    std::string detail;
+};
+
+/// Runs a module's function whose arguments lie in the store's first slots; its results replace
+/// them. Uses no native stack per WebAssembly call.
+Stop interpret(StoreData& store, Function& entry);
+
+/// Calls a host function with arguments at `slots`, and puts its results there.
+Stop call_host(StoreData& store, Function& function, InstanceData* caller, std::uint64_t* slots);
+
+// Instructions that the interpreter leaves to plain functions. Each checks bounds, then charges,
+// then acts.
+enum class BulkResult : std::uint8_t { done, memory_trap, table_trap, out_of_fuel, exhausted };
+BulkResult memory_init(InstanceData& instance, std::uint32_t segment, std::uint64_t target,
+                       std::uint64_t source, std::uint64_t length);
+BulkResult memory_copy(InstanceData& instance, std::uint64_t target, std::uint64_t source,
+                       std::uint64_t length);
+BulkResult memory_fill(InstanceData& instance, std::uint64_t target, std::uint8_t value,
+                       std::uint64_t length);
+BulkResult memory_grow(InstanceData& instance, std::uint32_t delta, std::uint32_t& result);
+BulkResult table_init(InstanceData& instance, std::uint32_t table, std::uint32_t segment,
+                      std::uint64_t target, std::uint64_t source, std::uint64_t length);
+BulkResult table_copy(InstanceData& instance, std::uint32_t target_table,
+                      std::uint32_t source_table, std::uint64_t target, std::uint64_t source,
+                      std::uint64_t length);
+BulkResult table_fill(InstanceData& instance, std::uint32_t table, std::uint64_t target,
+                      std::uint64_t value, std::uint64_t length);
+BulkResult table_grow(InstanceData& instance, std::uint32_t table, std::uint64_t value,
+                      std::uint32_t delta, std::uint32_t& result);
+
+/// The value of an element of a segment in this instance.
+std::uint64_t element_value(const InstanceData& instance, const ElementInit& element) noexcept;
+
+}  // namespace millrace::wasm
