@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
-// sandbox-probe ATTEMPT PARENT ADDRESS_SPACE: stands in for the worker in tests. Locks itself as
-// the worker does, says so, and then tries what a captured worker might. An attempt that is let
-// through ends with a Failure event that says "allowed".
+// sandbox-probe ATTEMPT PARENT ADDRESS_SPACE CPU_SECONDS: stands in for the worker in tests. Locks
+// itself as the worker does, says so, and then tries what a captured worker might. An attempt that
+// is let through ends with a Failure event that says "allowed".
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -57,6 +57,9 @@ std::string attempt(std::string_view what) {
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         return pages != MAP_FAILED ? "allowed" : "refused";
     }
+    if (what == "spin") {
+        for (;;) __asm__ volatile("");
+    }
     if (what == "wait") {
         while (read(0, &byte, 1) >= 0) {
         }
@@ -71,12 +74,14 @@ std::string attempt(std::string_view what) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) return 2;
+    if (argc != 5) return 2;
     const std::string_view what = argv[1];
     const int strays = stray_descriptors();
     const bool has_environment = environ != nullptr && *environ != nullptr;
-    const auto isolation = sandbox::enter_lockdown(
-        {.parent = std::atoi(argv[2]), .address_space = std::strtoull(argv[3], nullptr, 10)});
+    const auto isolation =
+        sandbox::enter_lockdown({.parent = std::atoi(argv[2]),
+                                 .address_space = std::strtoull(argv[3], nullptr, 10),
+                                 .cpu_seconds = std::strtoull(argv[4], nullptr, 10)});
     if (!isolation) {
         say(isolation.error());
         return 0;

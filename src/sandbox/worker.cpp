@@ -75,7 +75,15 @@ struct Pipe {
 Outcome<Pipe> make_pipe() {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0) return Err{system_failure("cannot make a pipe")};
-    return Pipe{Fd{ends[0]}, Fd{ends[1]}};
+    Pipe made{Fd{ends[0]}, Fd{ends[1]}};
+    // In a process that closed its standard descriptors the ends could lie where the worker's go.
+    for (Fd* end : {&made.read, &made.write}) {
+        if (end->get() > 2) continue;
+        Fd moved{fcntl(end->get(), F_DUPFD_CLOEXEC, 3)};
+        if (moved.get() < 0) return Err{system_failure("cannot move a pipe")};
+        *end = std::move(moved);
+    }
+    return made;
 }
 
 void set_non_blocking(int fd) {
@@ -156,6 +164,7 @@ Outcome<Worker> Worker::start(const WorkerTask& task, const WorkerOptions& optio
         arguments.push_back(extra);
     arguments.push_back(std::to_string(getpid()));
     arguments.push_back(std::to_string(limits_address_space ? need : 0));
+    arguments.push_back(std::to_string(options.cpu_seconds));
     std::vector<char*> argv;
     for (std::string& argument : arguments)
         argv.push_back(argument.data());
@@ -170,8 +179,6 @@ Outcome<Worker> Worker::start(const WorkerTask& task, const WorkerOptions& optio
     sigset_t all_signals;
     sigemptyset(&no_signals);
     sigfillset(&all_signals);
-    // The pipe ends are all above 2 here unless this process closed its standard descriptors;
-    // dup2 also clears close-on-exec.
     posix_spawn_file_actions_adddup2(&actions, task_pipe.read.get(), 0);
     posix_spawn_file_actions_adddup2(&actions, result_pipe.write.get(), 1);
     posix_spawn_file_actions_adddup2(&actions, null.get(), 2);

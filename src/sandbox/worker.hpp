@@ -34,6 +34,7 @@ struct WorkerOptions {
     std::string program;  ///< empty: libexec/millrace-worker beside the running program's folder
     /// Before `--`-less numbers that the worker takes; for test programs.
     std::vector<std::string> extra_arguments;
+    std::uint64_t cpu_seconds = 24 * 3600;  ///< of processor time, then the worker is killed
     bool use_cgroup = true;
 };
 

@@ -73,6 +73,15 @@ TEST(Worker, cannot_take_more_memory_than_its_task_needs) {
 }
 #endif
 
+TEST(Worker, over_its_processor_time_is_killed) {
+    BlockingOptions options = options_of(MILLRACE_SANDBOX_PROBE);
+    options.worker.extra_arguments = {"spin"};
+    options.worker.cpu_seconds = 1;
+    const auto report = run_blocking(task_of(wasi::samples::endless_loop), options);
+    ASSERT_FALSE(report.has_value());
+    EXPECT_EQ(report.error().what, "the worker was killed");
+}
+
 TEST(Worker, that_floods_its_parent_is_cut_off) {
     EXPECT_NE(attempt("flood").find("what no worker sends"), std::string::npos);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
-// millrace-worker PARENT ADDRESS_SPACE: runs one task and ends (docs/sandbox.md). Started by
-// sandbox::Worker only; reads the task from descriptor 0, writes events to descriptor 1.
+// millrace-worker PARENT ADDRESS_SPACE CPU_SECONDS: runs one task and ends (docs/sandbox.md).
+// Started by sandbox::Worker only; reads the task from descriptor 0, writes events to descriptor 1.
 //
 // The order is the point: lock down first, then read. From then on nothing may allocate by opening
 // files, log, or use descriptors other than 0 and 1; a forbidden call ends the process.
@@ -116,12 +116,14 @@ int run() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) return 2;
+    if (argc != 4) return 2;
     warm_up();
     (void)out_of_memory_frame();
     std::set_new_handler(on_out_of_memory);
-    const auto isolation = sandbox::enter_lockdown(
-        {.parent = static_cast<pid_t>(number_of(argv[1])), .address_space = number_of(argv[2])});
+    const auto isolation =
+        sandbox::enter_lockdown({.parent = static_cast<pid_t>(number_of(argv[1])),
+                                 .address_space = number_of(argv[2]),
+                                 .cpu_seconds = number_of(argv[3])});
     if (!isolation) return fail(isolation.error());
     if (!write_all(sandbox::encode_event(sandbox::Ready{*isolation}))) return 1;
     const int status = run();
