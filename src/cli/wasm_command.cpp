@@ -98,10 +98,18 @@ Outcome<wasi::SharedBytes> read_file(const fs::path& path, std::string_view what
     if (fs::is_directory(status)) return Err{failure("it is a directory")};
     std::ifstream stream{path, std::ios::binary};
     if (!stream) return Err{failure(std::strerror(errno))};
-    if (fs::is_regular_file(status) && fs::file_size(path, error) > types::blob_size_max) {
-        return Err{failure("it is larger than 4 GiB")};
+    Bytes content;
+    if (fs::is_regular_file(status)) {
+        const std::uintmax_t size = fs::file_size(path, error);
+        if (error) return Err{failure(error.message())};
+        if (size > types::blob_size_max) return Err{failure("it is larger than 4 GiB")};
+        content.resize(static_cast<std::size_t>(size));
+        stream.read(reinterpret_cast<char*>(content.data()),
+                    static_cast<std::streamsize>(content.size()));
+        content.resize(static_cast<std::size_t>(stream.gcount()));
+    } else {
+        content.assign(std::istreambuf_iterator<char>{stream}, {});
     }
-    Bytes content{std::istreambuf_iterator<char>{stream}, {}};
     if (stream.bad()) return Err{failure("reading failed")};
     return std::make_shared<const Bytes>(std::move(content));
 }
@@ -435,7 +443,8 @@ void add_wasm_command(CLI::App& app, int& exit_status) {
     run_command->add_option(
         "--seed", run_options->seed,
         "32 bytes hex: its randomness (default: from module, arguments and inputs)");
-    run_command->add_option("--wall", run_options->wall_seconds, "most seconds of real time");
+    run_command->add_option("--wall", run_options->wall_seconds, "most seconds of real time")
+        ->check(CLI::Range(0.001, 1e6));
     run_command->add_flag("--json", run_options->as_json, "one object on stderr's last line");
     run_command->add_flag("--no-sandbox", run_options->no_sandbox,
                           "run inside this process: only for modules that you trust");
