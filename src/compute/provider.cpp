@@ -134,6 +134,19 @@ void Provider::State::on(const provider::PeerUp& event, Step& at) {
                         payer->second.node_key == event.node_key;
     sessions_[event.session] = Session{
         .account = event.account, .node_key = event.node_key, .proven = proven, .bad_messages = 0};
+    if (proven) resume(event.session, event.account, at);
+}
+
+/// A known requestor is back: what we committed to may have been given up by it, so say it again.
+void Provider::State::resume(SessionId session, const Address& account, Step& at) {
+    const auto theirs = by_payer_.find(account);
+    if (theirs == by_payer_.end()) return;
+    for (const auto& [sequence, id] : theirs->second) {
+        LeaseEntry& entry = leases_.at(id);
+        if (!entry.result) continue;
+        entry.session = session;
+        send(session, commitment_notice(id, entry), at);
+    }
 }
 
 void Provider::State::on(const provider::PeerDown& event, Step&) {

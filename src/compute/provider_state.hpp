@@ -57,6 +57,7 @@ class Provider::State {
     void finish_step(Step& at);
     void misbehaved(SessionId session, std::string_view why, Step& at);
     void prove(SessionId session, Step& at);
+    void resume(SessionId session, const Address& account, Step& at);
     void send(SessionId session, types::Message message, Step& at);
     void persist(types::Record record, Step& at);
     void note(const Hash32& lease, std::string text, Step& at);

@@ -418,6 +418,16 @@ TEST(Provider, returning_requestor_resumes_the_fetch) {
     EXPECT_EQ(bench.all<FetchBlobs>()[0].session, 2u);
 }
 
+TEST(Provider, returning_requestor_is_told_again_what_stands) {
+    ProviderBench bench;
+    const types::CommitmentNotice mine = bench.commit(bench.offer(0));
+    bench.step(PeerDown{1});
+    bench.up(2);
+    EXPECT_EQ(bench.sent<types::CommitmentNotice>(), std::vector{mine});
+    bench.step(PeerUp{3, bench.requestor, hash_of("a stranger's node key")});
+    EXPECT_TRUE(bench.sent<types::CommitmentNotice>().empty());
+}
+
 TEST(Provider, undelivered_blobs_end_the_lease) {
     ProviderBench bench;
     bench.receive(bench.offer(0));

@@ -25,6 +25,7 @@ RequestorHost::RequestorHost(World& world)
     plan_.common.arguments = {"--task"};
     plan_.common.limits.fuel = Fuel{2'000'000'000};
     plan_.settings.replicas = world.settings.replicas;
+    plan_.settings.results_max = req::results_asked_max;
     for (std::uint64_t index = 0; index < world.settings.tasks; ++index) {
         req::TaskInput input;
         input.label = "input " + std::to_string(index);
