@@ -3,15 +3,13 @@
 
 #include "chain/network_file.hpp"
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
 #include <functional>
 #include <set>
 
 #include "crypto/secp256k1.hpp"
 #include "io/config.hpp"
 #include "io/files.hpp"
+#include "io/toml.hpp"
 
 namespace millrace::chain {
 namespace {
@@ -171,14 +169,13 @@ std::string quoted(std::string_view text) {
 }  // namespace
 
 Outcome<NetworkFile> parse_network_file(std::string_view text, const std::string& where) {
-    const toml::parse_result parsed = toml::parse(text);
+    auto parsed = io::parse_toml(text, where);
     if (!parsed) {
-        const auto& error = parsed.error();
-        return Err{Failure{"the network file is no TOML: " + std::string{error.description()},
-                           where + ":" + std::to_string(error.source().begin.line), ""}};
+        return Err{Failure{"the network file is no TOML: " + parsed.error().what,
+                           parsed.error().where, parsed.error().remedy}};
     }
     NetworkFile network;
-    MILLRACE_TRY_VOID((Reader{where, network}.read(parsed.table())));
+    MILLRACE_TRY_VOID((Reader{where, network}.read(*parsed)));
     return network;
 }
 

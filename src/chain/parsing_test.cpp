@@ -161,6 +161,7 @@ TEST(NetworkFile, mistakes_name_line_and_key) {
     EXPECT_TRUE(has(problem(good, "finality = 0", "finality = \"soon\""), "finality"));
     EXPECT_TRUE(has(problem(good, "0x0102", "0x01"), "genesis"));
     EXPECT_TRUE(has(problem(good, "\n\n[contracts]", "\n[contracts"), "no TOML"));
+    EXPECT_TRUE(has(problem(good, "\n\n[contracts]", "\n\n[[["), "no TOML"));
     EXPECT_TRUE(has(read_network_file("/nonexistent/network.toml").error().text(), "millrace up"));
 }
 
