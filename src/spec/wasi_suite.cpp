@@ -119,6 +119,7 @@ int run_wasi_suite(const fs::path& folder, bool as_json) {
                              {"skipped", 0},
                              {"failures", std::move(failures)}};
         std::cout << object.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+        return failed == 0 ? 0 : 1;
     }
     std::cout << passed << " passed, " << failed << " failed, 0 skipped\n";
     return failed == 0 ? 0 : 1;
