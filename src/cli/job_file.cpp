@@ -6,12 +6,13 @@
 #include <fnmatch.h>
 #include <unistd.h>
 
-#include <toml++/toml.h>
 #include <algorithm>
 #include <charconv>
 #include <map>
 
 #include "io/config.hpp"
+#include "io/files.hpp"
+#include "io/toml.hpp"
 #include "types/task.hpp"
 
 namespace millrace::cli {
@@ -287,16 +288,14 @@ std::vector<fs::path> expand_pattern(const fs::path& base, const std::string& pa
 }
 
 Outcome<JobDescription> read_job_file(const fs::path& file) {
-    toml::table table;
-    try {
-        table = toml::parse_file(file.string());
-    } catch (const toml::parse_error& error) {
-        const auto line = error.source().begin.line;
-        return Err{
-            job_failure(std::string{error.description()},
-                        line > 0 ? file.string() + ":" + std::to_string(line) : file.string(),
-                        "see docs/formats/job.md")};
+    constexpr std::uint64_t file_size_max = 16u << 20;
+    MILLRACE_TRY(const std::string text, io::read_text_file(file.string(), file_size_max));
+    const auto parsed = io::parse_toml(text, file.string());
+    if (!parsed) {
+        return Err{job_failure(parsed.error().what, parsed.error().where,
+                               "see docs/formats/job.md")};
     }
+    const toml::table& table = *parsed;
     for (const auto& [key, value] : table) {
         const std::string name{key.str()};
         if (std::ranges::find(job_keys, name) == job_keys.end()) {
