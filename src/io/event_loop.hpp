@@ -26,8 +26,9 @@ struct Readiness {
 ///
 /// Made of epoll, an eventfd and a self-pipe for signals; it owns no thread. A callback may call
 /// any function here, also cancel or unwatch itself; what it throws ends run() with that exception.
-/// One loop per process may have signal or child callbacks (handlers are per process). SIGPIPE is
-/// ignored from the first loop on: a write to a closed connection is an error, not a death.
+/// One loop per process may have signal or child callbacks (handlers are per process). SIGPIPE
+/// and SIGXFSZ are ignored from the first loop on: a write to a closed connection or over a file
+/// size limit is an error, not a death.
 class EventLoop {
   public:
     using Callback = std::function<void()>;
