@@ -6,18 +6,31 @@
 #include <cstdio>
 #include <exception>
 
+#include "bench/render_command.hpp"
+#include "bench/task_command.hpp"
 #include "bench/wasm_command.hpp"
 
 namespace {
 
+using namespace millrace;
 using namespace millrace::bench;
+namespace fs = std::filesystem;
+
+int complain(const Failure& failure) {
+    std::fprintf(stderr, "error: %s\n", failure.text().c_str());
+    return 1;
+}
+
+template <typename Report>
+int print(const Outcome<Report>& report) {
+    if (!report) return complain(report.error());
+    std::fputs(to_markdown(report.value()).c_str(), stdout);
+    return 0;
+}
 
 int run_wasm(const WasmOptions& options, bool json, bool markdown) {
     const auto report = compare_engines(options);
-    if (!report) {
-        std::fprintf(stderr, "error: %s\n", report.error().text().c_str());
-        return 1;
-    }
+    if (!report) return complain(report.error());
     for (const auto& absence : report.value().absences) {
         std::fprintf(stderr, "left out: %s\n", absence.c_str());
     }
@@ -33,24 +46,50 @@ int run_wasm(const WasmOptions& options, bool json, bool markdown) {
 int main(int argc, char** argv) {
     CLI::App app{"Measurements of Millrace that anyone can repeat.", "millrace-bench"};
     app.require_subcommand(1);
+    const fs::path build = fs::read_symlink("/proc/self/exe").parent_path().parent_path();
 
-    WasmOptions options;
-    options.folder = std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() /
-                     "libexec" / "bench";
+    WasmOptions wasm_options;
+    wasm_options.folder = build / "libexec" / "bench";
     bool json = false;
     bool markdown = false;
     auto* wasm = app.add_subcommand(
         "wasm", "the same kernels natively, in node (V8) and in Millrace's metered interpreter");
-    wasm->add_option("--runs", options.run_count, "runs of each, interleaved; the median counts")
+    wasm->add_option("--runs", wasm_options.run_count,
+                     "runs of each, interleaved; the median counts")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
-    wasm->add_option("--kernel", options.kernels, "only these");
+    wasm->add_option("--kernel", wasm_options.kernels, "only these");
     wasm->add_flag("--json", json, "print JSON");
     wasm->add_flag("--markdown", markdown, "print the table of docs/benchmarks.md");
 
+    RenderOptions render_options;
+    render_options.module = build / "examples" / "render.wasm";
+    render_options.program = build / "examples" / "render-native";
+    auto* render = app.add_subcommand(
+        "render", "the render example's tiles in the interpreter, each compared with a native one");
+    render->add_option("--folder", render_options.scene_folder, "where the scene is")
+        ->capture_default_str();
+    render->add_option("--scene", render_options.scene, "its file")->capture_default_str();
+    render->add_option("--module", render_options.module, "render.wasm")->capture_default_str();
+    render->add_option("--program", render_options.program, "the native program")
+        ->capture_default_str();
+    render->add_option("--tiles", render_options.tile_count, "how many")
+        ->check(CLI::Range(1, 10000))
+        ->capture_default_str();
+    render->add_option("--out", render_options.out, "keep the tiles in this folder")
+        ->check(CLI::ExistingDirectory);
+
+    int task_runs = 50;
+    auto* task = app.add_subcommand("task", "what a task costs beside its work");
+    task->add_option("--runs", task_runs, "runs")
+        ->check(CLI::Range(1, 10000))
+        ->capture_default_str();
+
     try {
         app.parse(argc, argv);
-        return run_wasm(options, json, markdown);
+        if (*render) return print(measure_render(render_options));
+        if (*task) return print(measure_task(task_runs));
+        return run_wasm(wasm_options, json, markdown);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     } catch (const std::exception& error) {
