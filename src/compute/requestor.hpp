@@ -37,7 +37,8 @@ namespace millrace::compute {
 /// one), flooding (a message that fits no lease counts against its sender, who is dropped after 32
 /// of them).
 ///
-/// Records: jobs, inputs, tasks, leases, streams, allocations, providers, evidence, meta.
+/// Records: jobs, inputs, tasks, leases, streams, allocations, providers, evidence. The daemon may
+/// commit several steps at once, if all their rows are durable before the first of their sends.
 class Requestor {
   public:
     struct Timing {

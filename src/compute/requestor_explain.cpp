@@ -79,8 +79,7 @@ std::string Requestor::State::waits_for(const JobEntry& job) const {
                    "); it is tried again every few seconds";
     }
     if (job.leases == 0) return "its money is being allocated on chain";
-    if (needs_leases && !job.wanting.empty() && job.reserved.wei.is_zero() &&
-        job.fetching.empty()) {
+    if (!job.wanting.empty() && !is_moving(job)) {
         std::string text = plural(job.wanting.size(), "task needs", "tasks need") +
                            " one more provider that has not run them yet; " +
                            plural(usable, "is", "are") + " connected and usable";

@@ -141,7 +141,7 @@ void Requestor::State::fund(JobEntry& job) {
         const auto price = limit_price(job, *peer);
         if (!price) continue;
         const Duration time = lease_time(job, *peer, true);
-        Amount uncommitted;  // what its open, lasting leaves still hold, leases in flight included
+        Amount room;  // of its open, lasting leaves, beyond what leases in flight hold
         bool can_lease = false;
         for (const StreamKey& key : peer->streams) {
             const StreamEntry& stream = streams_.at(key);
@@ -149,15 +149,19 @@ void Requestor::State::fund(JobEntry& job) {
             const Instant expiry{static_cast<std::int64_t>(allocations_.at(key.first).expiry) *
                                  1000};
             if (now_ + time + config_.timing.allocation_life / 8 > expiry) continue;
-            const Amount rest = minus(stream.cap, stream.cumulative);
-            uncommitted = plus(uncommitted, rest);
-            can_lease = can_lease || plus(stream.reserved, *price) <= rest;
+            const Amount rest = minus(minus(stream.cap, stream.cumulative), stream.reserved);
+            room = plus(room, rest);
+            can_lease = can_lease || *price <= rest;
         }
         if (can_lease) ++has_room;
-        const std::uint64_t leases_ahead =
-            std::min<std::uint64_t>(undecided, 2 * (slots_of(*peer) + 1) + 2);
-        Amount target = times(*price, leases_ahead);
-        const Amount low = times(*price, (leases_ahead + 1) / 2);
+        const auto live = static_cast<std::uint64_t>(std::ranges::count_if(
+            peer->live, [&](const Hash32& id) { return leases_.at(id).lease.job == job.plan.id; }));
+        const std::uint64_t ahead = undecided - std::min(undecided, live);  // it runs a task once
+        if (ahead == 0) continue;
+        const Amount low = times(*price, std::min<std::uint64_t>(ahead, 2));
+        if (can_lease && room >= low) continue;
+        Amount target =
+            times(*price, std::min<std::uint64_t>(ahead, 2 * (slots_of(*peer) + 1) + 2));
         if (fuel_expected > 0) {
             const auto one = types::task_price(peer->record.price, Fuel{fuel_expected});
             const Amount all = times(one.value_or(Amount{}), undecided * replicas);
@@ -165,9 +169,8 @@ void Requestor::State::fund(JobEntry& job) {
                                            U256{100 * static_cast<std::uint64_t>(peers.size())});
             target = std::max(target, plus(low, Amount{share->quotient}));
         }
-        target = std::min(target, times(*price, undecided));
-        if (can_lease && uncommitted >= std::min(low, target)) continue;
-        const Amount missing = std::max(minus_or_zero(target, uncommitted), *price);
+        target = std::min(target, times(*price, ahead));
+        const Amount missing = std::max(minus_or_zero(target, room), *price);
         needs_list.push_back({{peer->record.provider, missing}, *price});
     }
     if (needs_list.empty()) {

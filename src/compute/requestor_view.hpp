@@ -29,7 +29,7 @@ enum class LeaseState : std::uint8_t {
     contradicted = 6,  ///< differs from the accepted result: unpaid
     refused = 7,       ///< the provider said no, or gave up
     lost = 8,          ///< connection gone, deadline passed, or garbage sent
-    cancelled = 9,     ///< no longer needed; a result that comes in time is still paid if equal
+    cancelled = 9,     ///< called off: the task or the job ended first; unpaid
 };
 std::string_view to_text(JobState state) noexcept;
 std::string_view to_text(TaskState state) noexcept;

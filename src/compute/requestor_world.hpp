@@ -138,6 +138,7 @@ class PaperWorld {
         if (is_dead_) return;
         Effects effects;
         machine_->step(event, now_, effects);
+        if (observer) observer(event, effects);
         carry_out(effects);
     }
 
@@ -226,6 +227,8 @@ class PaperWorld {
 
     /// Laws that hold after every step; a broken one is returned as text.
     std::vector<std::string> broken_laws;
+    /// Sees every step, for transcripts.
+    std::function<void(const Event&, const Effects&)> observer;
 
   private:
     void restart(const std::vector<types::Record>& records) {
