@@ -315,15 +315,6 @@ class Decoder {
                 return;
             }
             module_.tables.push_back(table_type());
-            entries_ += module_.tables.back().limits.min;
-            check_entries();
-        }
-    }
-
-    void check_entries() {
-        if (!failed_ && entries_ > table_entries_max) {
-            reader_.over_limit("tables and segments with more than " +
-                               std::to_string(table_entries_max) + " entries");
         }
     }
 
@@ -431,7 +422,8 @@ class Decoder {
                 case op::global_get: {
                     const std::uint32_t index = reader_.u32();
                     if (failed_) break;
-                    if (index >= module_.globals.size()) {
+                    // Imported ones only: defined ones came with garbage collection.
+                    if (index >= module_.imported_globals) {
                         reader_.invalid("unknown global " + std::to_string(index));
                     } else if (module_.globals[index].is_mutable) {
                         reader_.invalid("constant expression required: global " +
@@ -537,8 +529,8 @@ class Decoder {
             reader_.invalid("type mismatch: element segment and table");
             return;
         }
-        const std::uint32_t number = count(entries_, table_entries_max, "table entries");
-        entries_ += number;
+        const std::uint32_t number = count(elements_, elements_max, "elements in segments");
+        elements_ += number;
         for (std::uint32_t index = 0; index < number && !failed_; ++index)
             segment.elements.push_back(has_exprs ? element_expr(segment.type) : element_index());
         module_.elements.push_back(std::move(segment));
@@ -634,7 +626,7 @@ class Decoder {
     bool failed_ = false;
     Reader reader_;
     int last_order_ = 0;
-    std::uint64_t entries_ = 0;
+    std::uint64_t elements_ = 0;
 };
 
 }  // namespace

@@ -53,7 +53,7 @@ std::string to_text(const RunOutcome& outcome);
 
 struct StoreLimits {
     std::uint32_t memory_pages_max = 65'536;       ///< per memory, 64 KiB each
-    std::uint32_t table_entries_max = 10'000'000;  ///< per table
+    std::uint32_t table_entries_max = 10'000'000;  ///< per table, and a module's tables at first
     std::uint32_t call_depth_max = 10'000;
     std::uint32_t stack_slots_max = 1'048'576;  ///< 8 bytes each
 };

@@ -201,12 +201,11 @@ class Instantiation {
                                   limits.memory_pages_max);
             }
         }
-        for (std::size_t index = module_.imported_tables; index < module_.tables.size(); ++index) {
-            if (module_.tables[index].limits.min > limits.table_entries_max) {
-                return over_limit("table", module_.tables[index].limits.min, "entries",
-                                  limits.table_entries_max);
-            }
-        }
+        std::uint64_t entries = 0;
+        for (std::size_t index = module_.imported_tables; index < module_.tables.size(); ++index)
+            entries += module_.tables[index].limits.min;
+        if (entries > limits.table_entries_max)
+            return over_limit("tables", entries, "entries", limits.table_entries_max);
         return std::nullopt;
     }
 
@@ -283,10 +282,10 @@ class Instantiation {
     }
 
   private:
-    static LinkError over_limit(std::string_view what, std::uint32_t has, std::string_view unit,
+    static LinkError over_limit(std::string_view what, std::uint64_t has, std::string_view unit,
                                 std::uint32_t most) {
         return {.kind = LinkErrorKind::over_limit,
-                .message = "the module's " + std::string{what} + " starts with " +
+                .message = "the module's initial " + std::string{what} + " takes " +
                            std::to_string(has) + " " + std::string{unit} + ", the limit is " +
                            std::to_string(most),
                 .outcome = {}};

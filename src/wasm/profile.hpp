@@ -21,7 +21,7 @@ constexpr std::uint32_t globals_max = 100'000;  ///< imported ones included
 constexpr std::uint32_t exports_max = 100'000;
 constexpr std::uint32_t element_segments_max = 100'000;
 constexpr std::uint32_t data_segments_max = 100'000;
-constexpr std::uint32_t table_entries_max = 10'000'000;  ///< all tables' minima, all segments
+constexpr std::uint32_t elements_max = 10'000'000;  ///< of all segments together
 constexpr std::uint32_t memory_pages_max = 65'536;
 constexpr std::uint32_t name_bytes_max = 100'000;
 

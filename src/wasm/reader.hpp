@@ -62,6 +62,7 @@ class Reader {
         if (at_ != end_ && *at_ < 0x80) return *at_++;
         return static_cast<std::uint32_t>(leb(32, false));
     }
+    std::uint64_t u64() { return leb(64, false); }
     std::int32_t s32() { return static_cast<std::int32_t>(leb(32, true)); }
     std::int64_t s33() { return static_cast<std::int64_t>(leb(33, true)); }
     std::int64_t s64() { return static_cast<std::int64_t>(leb(64, true)); }

@@ -472,7 +472,7 @@ class Translator {
     void skip_immediates(std::uint8_t opcode) {
         if (opcode >= op::load_first && opcode <= op::store_last) {
             reader_.u32();
-            reader_.u32();
+            reader_.u64();
             return;
         }
         switch (opcode) {
@@ -769,7 +769,7 @@ class Translator {
 
     void load(std::uint8_t opcode) {
         reader_.u32();
-        const std::uint32_t offset = reader_.u32();
+        const auto offset = static_cast<std::uint32_t>(reader_.u64());
         const IrOp plain =
             shifted(IrOp::i32_load_r, 4 * static_cast<std::size_t>(opcode - op::load_first));
         const Popped address = pop();
@@ -797,7 +797,7 @@ class Translator {
 
     void store(std::uint8_t opcode) {
         reader_.u32();
-        const std::uint32_t offset = reader_.u32();
+        const auto offset = static_cast<std::uint32_t>(reader_.u64());
         const IrOp plain =
             shifted(IrOp::i32_store_r, 5 * static_cast<std::size_t>(opcode - op::store_first));
         const Popped value = pop();

@@ -430,14 +430,16 @@ class Validator {
                             "which profile det-1 does not have");
             return;
         }
-        if (align >= 32) {
+        if (align >= 0x80) {
             reader_.fail_at(at_, ModuleErrorKind::malformed, "malformed memop flags");
             return;
         }
-        reader_.u32();
+        // Written as a 64-bit number since memory64; a 32-bit memory takes 32 bits of it.
+        const std::uint64_t offset = reader_.u64();
         if (!memory_exists(0)) return;
         if (align > signature.align_log2)
             return invalid("alignment must not be larger than natural");
+        if (offset > 0xffffffffULL) return invalid("offset out of range");
         if (opcode >= op::store_first) {
             pop(signature.type);
             pop(ValueType::i32);
@@ -546,11 +548,11 @@ class Validator {
     }
     bool data_exists(std::uint32_t index) {
         if (failed_) return false;
-        if (!module_.data_count) {
+        if (!module_.data_count && !module_.data.empty()) {
             reader_.fail_at(at_, ModuleErrorKind::malformed, "data count section required");
             return false;
         }
-        if (index < *module_.data_count) return true;
+        if (index < module_.data.size()) return true;
         invalid("unknown data segment " + std::to_string(index));
         return false;
     }
