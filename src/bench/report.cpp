@@ -109,8 +109,9 @@ std::string to_json(const Report& report) {
     json["absent"] = report.absences;
     json["kernels"] = nlohmann::ordered_json::array();
     for (const Row& row : report.rows) {
-        nlohmann::ordered_json line{{"kernel", row.kernel},
-                                    {"checksum", fmt::format("{:016x}", row.checksum)}};
+        nlohmann::ordered_json line{
+            {"kernel", row.kernel},
+            {"checksum", fmt::format("{:016x}", static_cast<std::uint64_t>(row.checksum))}};
         for (std::size_t i = 0; i < row.cells.size(); ++i) {
             nlohmann::ordered_json cell{{"seconds", row.cells[i].seconds},
                                         {"ratio", row.cells[i].seconds / row.cells[0].seconds}};
