@@ -24,6 +24,14 @@ namespace {
 
 constexpr uid_t unprivileged_id = 65534;
 
+#if defined(__SANITIZE_ADDRESS__)
+/// The sanitizers write memory to a pipe to learn whether it can be read, and ask for the signal
+/// stack.
+constexpr bool is_sanitized = true;
+#else
+constexpr bool is_sanitized = false;
+#endif
+
 struct NamespaceWall {
     int flag;
     std::uint32_t wall;
@@ -62,8 +70,9 @@ bool limit(__rlimit_resource resource, std::uint64_t value) {
 }
 
 bool limit_resources(const LockdownPlan& plan) {
-    bool all = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_NOFILE, 0) &&
-               limit(RLIMIT_NPROC, 0) && limit(RLIMIT_MEMLOCK, 0);
+    bool all = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) &&
+               limit(RLIMIT_NOFILE, is_sanitized ? 16 : 0) && limit(RLIMIT_NPROC, 0) &&
+               limit(RLIMIT_MEMLOCK, 0);
     if (plan.address_space != 0) all = limit(RLIMIT_AS, plan.address_space) && all;
     if (plan.cpu_seconds != 0) all = limit(RLIMIT_CPU, plan.cpu_seconds) && all;
     return all;
@@ -98,6 +107,10 @@ bool load_filter() {
         allow_when(filter, SCMP_SYS(mprotect), is_not_executable()) &&
         // abort() of a failed assertion
         allow_when(filter, SCMP_SYS(tgkill), argument_is(0, static_cast<std::uint64_t>(getpid())));
+    if (is_sanitized) {
+        good = good && allow(filter, SCMP_SYS(pipe2)) && allow(filter, SCMP_SYS(close)) &&
+               allow(filter, SCMP_SYS(sigaltstack)) && allow(filter, SCMP_SYS(write));
+    }
     for (const int call :
          {SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk),
           SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
