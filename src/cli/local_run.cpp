@@ -72,6 +72,8 @@ Outcome<void> write_outputs(const std::string& out, const wasi::TaskOutcome& out
 
 /// What the threads of one local run share; `lock` guards all but the counters.
 struct Shared {
+    explicit Shared(const daemon::JobRequest& job) : request{job} {}
+
     const daemon::JobRequest& request;
     std::atomic<std::size_t> next{0};
     std::atomic<std::uint64_t> done{0};
@@ -130,7 +132,7 @@ Outcome<void> check_module(const std::string& path) {
 
 Outcome<LocalRun> run_locally(const daemon::JobRequest& request,
                               const std::function<void(std::uint64_t done)>& on_progress) {
-    Shared shared{.request = request};
+    Shared shared{request};
     const Instant start = io::steady_now();
     shared.run.parallel =
         std::clamp<std::uint64_t>(std::thread::hardware_concurrency(), 1, request.tasks.size());

@@ -66,7 +66,9 @@ Outcome<prov::AllocationSeen> look_at_allocation(ChainClient& client,
             market::encode_allocation(request.payer, request.proof.allocation),
             market::decode_allocation, tag);
     };
-    prov::AllocationSeen seen{.payer = request.payer, .proof = request.proof};
+    prov::AllocationSeen seen;
+    seen.payer = request.payer;
+    seen.proof = request.proof;
     MILLRACE_TRY(const auto latest, read(BlockTag::latest));
     if (!latest.exists()) return seen;  // absent
     seen.expiry = latest.expiry;
@@ -80,7 +82,11 @@ Outcome<prov::AllocationSeen> look_at_allocation(ChainClient& client,
                      client, domain.deposits,
                      market::encode_settled(request.payer, request.proof.allocation, payee),
                      market::decode_amount));
-    if (latest.released || closed || !market::proof_holds(latest, payee, request.proof)) {
+    if (closed) {
+        seen.state = prov::AllocationState::closed;
+        return seen;
+    }
+    if (latest.released || !market::proof_holds(latest, payee, request.proof)) {
         seen.state = prov::AllocationState::invalid;
         return seen;
     }

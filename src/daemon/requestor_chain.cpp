@@ -3,6 +3,7 @@
 
 #include "daemon/requestor_chain.hpp"
 
+#include "compute/requestor.hpp"
 #include "daemon/contract_reads.hpp"
 
 namespace millrace::daemon {

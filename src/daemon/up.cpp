@@ -215,6 +215,7 @@ void LocalNetwork::start_agents() {
         spec.log_file = network_folder_ + "/" + role + "/process.log";
         spec.ready_time_max = Duration{60'000};
         spec.stop_time_max = Duration{30'000};
+        spec.stage = 1;  // ends before the chain, on which providers settle last
         awaited_.insert(role);
         const auto started = supervisor_->start(std::move(spec));
         if (!started) fail(started.error());
