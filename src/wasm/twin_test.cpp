@@ -2,7 +2,7 @@
 // Copyright the Millrace authors.
 #include <gtest/gtest.h>
 
-#include "../../test/fuzz/wasm_twin.hpp"
+#include "wasm/naive_twin.hpp"
 
 namespace millrace::wasm {
 namespace {

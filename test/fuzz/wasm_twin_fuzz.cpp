@@ -4,7 +4,7 @@
 // The engine against a naive twin: the input decides a valid program; values, memory, traps and
 // fuel must agree.
 
-#include "wasm_twin.hpp"
+#include "wasm/naive_twin.hpp"
 
 using namespace millrace;
 using namespace millrace::wasm;
