@@ -99,12 +99,18 @@ Outcome<int> run_agent(const DaemonOptions& options) {
     daemon::RequestorDaemon agent{
         base, {.deposit = deposit, .listen = opened.config.text("agent.listen")}};
     base.loop().on_stop_signal([&](int) { base.loop().stop(); });
-    MILLRACE_TRY_VOID(agent.start());
-    MILLRACE_TRY_VOID(io::announce_ready(
-        options.ready_fd, Json{{"account", crypto::checksum_address(base.account())}}.dump()));
-    io::log(io::LogLevel::info, "agent ready",
-            {{"account", crypto::checksum_address(base.account())}});
+    std::optional<Failure> failure;
+    MILLRACE_TRY_VOID(agent.start([&](Outcome<void> ready) {
+        const std::string account = crypto::checksum_address(base.account());
+        if (ready) ready = io::announce_ready(options.ready_fd, Json{{"account", account}}.dump());
+        if (!ready) {
+            failure = ready.error();
+            return base.loop().stop();
+        }
+        io::log(io::LogLevel::info, "agent ready", {{"account", account}});
+    }));
     base.loop().run();
+    if (failure) return Err{*failure};
     return 0;
 }
 

@@ -184,7 +184,8 @@ Outcome<int> run_on_network(const RunOptions& options, const daemon::JobRequest&
     MILLRACE_TRY(const Json summary, await_settlement(options, job));
     MILLRACE_TRY(const Json after, call_agent(options.agent, {{"op", "snapshot"}}, reply_time_max));
     Json local;
-    if (options.compare_local) {
+    const bool completed = last.at("state") == "completed";
+    if (options.compare_local && completed) {
         MILLRACE_TRY(local, compare_with_local(request, summary, options.quiet));
     }
     const Json combined = combine_summary(summary, before, after, local);
@@ -197,7 +198,7 @@ Outcome<int> run_on_network(const RunOptions& options, const daemon::JobRequest&
     } else {
         print_summary(combined);
     }
-    if (last.at("state") != "completed") {
+    if (!completed) {
         return Err{Failure{.what = last.value("why", "the job did not complete"),
                            .where = job,
                            .remedy = "see millrace job explain " + job.substr(0, 12)}};

@@ -25,6 +25,7 @@
 #include "cli/commands.hpp"
 #include "io/files.hpp"
 #include "io/home.hpp"
+#include "market/contract_calls.hpp"
 
 namespace millrace::cli {
 namespace {
@@ -251,22 +252,22 @@ Outcome<void> show_balance(const WalletFlags& flags) {
     return {};
 }
 
-Outcome<void> send_coins(const WalletFlags& flags) {
-    MILLRACE_TRY(const Address target, given_address(flags.to));
-    const auto amount = parse_amount(flags.amount);
+Outcome<Amount> given_amount(const std::string& text) {
+    const auto amount = parse_amount(text);
     if (!amount) {
-        return Err{Failure{"this is no amount", flags.amount,
+        return Err{Failure{"this is no amount", text,
                            "write coins (1.25), or a whole number of \"gwei\" or \"wei\""}};
     }
+    return *amount;
+}
+
+/// Signs with the wallet's key, sends, and waits for the receipt.
+Outcome<void> transact(const WalletFlags& flags, chain::ChainClient& client,
+                       const chain::TransactionSender::Request& request, const char* verb) {
     MILLRACE_TRY(const std::string path, file_of(flags));
-    MILLRACE_TRY(const auto client, chain_of(flags));
     MILLRACE_TRY(const std::string password, password_of(flags, false));
     MILLRACE_TRY(const crypto::SecretKey key, chain::load_key(path, password));
-    chain::TransactionSender sender{*client, key};
-    chain::TransactionSender::Request request;
-    request.to = target;
-    request.value = *amount;
-    request.purpose = "send coins";
+    chain::TransactionSender sender{client, key};
     MILLRACE_TRY(const Hash32 hash, sender.submit(request));
     // Known from here on, also to whoever interrupts the wait.
     if (!flags.as_json) {
@@ -278,12 +279,49 @@ Outcome<void> send_coins(const WalletFlags& flags) {
     print(flags,
           {{"transaction", to_hex0x(receipt.transaction.view())},
            {"from", crypto::checksum_address(sender.account())},
-           {"to", crypto::checksum_address(target)},
-           {"wei", to_decimal(amount->wei)},
+           {"to", crypto::checksum_address(*request.to)},
+           {"wei", to_decimal(request.value.wei)},
            {"block", receipt.block},
            {"gas_used", receipt.gas_used}},
-          fmt::format("sent {} in block {}", format_amount(*amount), receipt.block));
+          fmt::format("{} {} in block {}", verb, format_amount(request.value), receipt.block));
     return {};
+}
+
+Outcome<void> send_coins(const WalletFlags& flags) {
+    MILLRACE_TRY(const Address target, given_address(flags.to));
+    MILLRACE_TRY(const Amount amount, given_amount(flags.amount));
+    MILLRACE_TRY(const auto client, chain_of(flags));
+    return transact(flags, *client,
+                    {.to = target,
+                     .value = amount,
+                     .data = {},
+                     .purpose = "send coins",
+                     .gas_limit = std::nullopt},
+                    "sent");
+}
+
+/// Pays into the Deposits contract: for this wallet's account, or for another's.
+Outcome<void> deposit_coins(const WalletFlags& flags) {
+    MILLRACE_TRY(const Amount amount, given_amount(flags.amount));
+    MILLRACE_TRY(const std::string home, io::home_root(flags.home));
+    const std::string name = flags.network.empty() ? "local" : flags.network;
+    MILLRACE_TRY(const chain::NetworkFile network,
+                 chain::read_network_file(chain::network_file_path(home, name)));
+    MILLRACE_TRY(const auto client, chain::connect_to_network(network));
+    Address payer;
+    if (!flags.address.empty()) {
+        MILLRACE_TRY(payer, given_address(flags.address));
+    } else {
+        MILLRACE_TRY(const std::string path, file_of(flags));
+        MILLRACE_TRY(payer, chain::address_of_file(path));
+    }
+    return transact(flags, *client,
+                    {.to = network.domain.deposits,
+                     .value = amount,
+                     .data = market::encode_deposit(payer),
+                     .purpose = "deposit",
+                     .gas_limit = std::nullopt},
+                    "deposited");
 }
 
 /// Adds a subcommand whose outcome becomes the exit status.
@@ -351,6 +389,15 @@ void add_wallet_command(CLI::App& app, int& exit_status) {
     add_key_options(command, flags);
     add_password_option(command, flags);
     add_chain_options(command, flags);
+    command->add_option("--wait", flags->wait_seconds, "seconds to wait for the receipt");
+
+    command = add(*wallet, "deposit", "Pay into a requestor's deposit, from which jobs are paid.",
+                  flags, exit_status, deposit_coins);
+    command->add_option("amount", flags->amount, "1.25, \"30 gwei\" or \"7 wei\"")->required();
+    command->add_option("--for", flags->address, "the agent's account (default: the wallet's own)");
+    command->add_option("--network", flags->network, "network (default: local)");
+    add_key_options(command, flags);
+    add_password_option(command, flags);
     command->add_option("--wait", flags->wait_seconds, "seconds to wait for the receipt");
 }
 

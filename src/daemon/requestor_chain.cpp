@@ -52,6 +52,9 @@ Outcome<ChainView> read_chain_view(ChainClient& client, const types::SettlementD
     ChainView view;
     MILLRACE_TRY(view.block, client.block_number());
     MILLRACE_TRY(view.providers, read_providers(client, domain.providers, providers_read_max));
+    MILLRACE_TRY(view.deposit_free_latest,
+                 read_contract<Amount>(client, domain.deposits, market::encode_free(account),
+                                       market::decode_amount));
     MILLRACE_TRY(view.deposit_free_finalized,
                  read_contract<Amount>(client, domain.deposits, market::encode_free(account),
                                        market::decode_amount, BlockTag::finalized));

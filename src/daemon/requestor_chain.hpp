@@ -20,6 +20,7 @@ struct ChainView {
     std::uint64_t block = 0;
     Amount wallet;
     Amount deposit_free_finalized;
+    Amount deposit_free_latest;
     std::uint64_t allocation_count_finalized = 0;
     Amount deposit_total;  ///< free, pending and open allocations, at `latest`
     std::vector<types::ProviderRecord> providers;

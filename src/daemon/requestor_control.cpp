@@ -325,7 +325,8 @@ bool RequestorControl::notify(RequestorDaemon::Watch& watch) {
     line["elapsed_ms"] = (end - job.submitted).count();
     line["final"] = over;
     if (over && job.state != req::JobState::completed) {
-        line["why"] = job.waits_for.empty() ? "the job " + outcome_text(job) : job.waits_for;
+        const auto why = daemon_.failures_.find(watch.job);
+        line["why"] = why != daemon_.failures_.end() ? why->second : "the job " + outcome_text(job);
     }
     if (over) {
         watch.reply.finish(dump(line));

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "base/overload.hpp"
 #include "daemon/requestor_control.hpp"
@@ -32,7 +33,8 @@ RequestorDaemon::RequestorDaemon(AgentBase& base, Options options)
 
 RequestorDaemon::~RequestorDaemon() = default;
 
-Outcome<void> RequestorDaemon::start() {
+Outcome<void> RequestorDaemon::start(std::function<void(Outcome<void>)> ready) {
+    ready_ = std::move(ready);
     chain_ = std::make_unique<RequestorChain>(base_);
     machine_ = std::make_unique<compute::Requestor>(compute::Requestor::Config{
         .domain = base_.domain(), .key = base_.key(), .seed = io::random_u64()});
@@ -64,14 +66,19 @@ Outcome<void> RequestorDaemon::start() {
         drain();
     });
 
-    if (!options_.deposit.wei.is_zero()) {
+    deposit_done_ = options_.deposit.wei.is_zero();
+    if (!deposit_done_) {
         chain_->ensure_deposit(options_.deposit, [this](Outcome<Hash32> sent) {
             if (!sent) {
                 io::log_failure("the deposit could not be funded", sent.error());
-            } else if (!sent->is_zero()) {
+                if (ready_) std::exchange(ready_, nullptr)(Err{sent.error()});
+                return;
+            }
+            if (!sent->is_zero()) {
                 io::log(io::LogLevel::info, "deposit funded",
                         {{"transaction", to_hex0x(sent->view())}});
             }
+            deposit_done_ = true;
         });
     }
     refresh();
@@ -102,6 +109,7 @@ void RequestorDaemon::drain() {
             carry_out(effect);
     }
     draining_ = false;
+    report_settled_contradictions();
     arm_timer();
     schedule_notify();
 }
@@ -119,64 +127,59 @@ void RequestorDaemon::arm_timer() {
 
 void RequestorDaemon::carry_out(const req::Effect& effect) {
     std::visit(
-        Overload{
-            [](const req::Persist&) {},  // committed before
-            [](const req::Erase&) {}, [&](const req::Connect& request) { connect(request); },
-            [&](const req::Disconnect& request) {
-                const auto found = peers_.find(request.provider);
-                if (found == peers_.end()) return;
-                const io::PeerId connection = found->second.connection;
-                connections_.erase(connection);
-                peers_.erase(found);
-                transport_->close(connection);
-                fetcher_->on_peer_gone(connection);
-            },
-            [&](const req::Send& send) {
-                const auto found = peers_.find(send.provider);
-                if (found == peers_.end() || !found->second.up) return;
-                if (!transport_->send(found->second.connection, send.message)) {
-                    io::log_limited("send", io::LogLevel::warn, "a message could not be queued",
-                                    {{"provider", to_hex0x(send.provider.view())}});
-                }
-            },
-            [&](const req::FetchBlob& request) { fetch(request); },
-            [&](const req::Allocate& request) {
-                chain_->allocate(request, [this](req::AllocationUpdated update) {
-                    if (!update.transaction.is_zero()) {
-                        allocation_transactions_[update.allocation] = update.transaction;
-                    }
-                    const bool final = update.status == req::AllocationStatus::finalized;
-                    step(std::move(update));
-                    if (final) refresh();
-                });
-            },
-            [&](const req::ReleaseAllocation& request) {
-                chain_->release(request.allocation, [this, allocation = request.allocation](
-                                                        Outcome<Hash32> sent) {
-                    step(req::AllocationReleased{.allocation = allocation,
-                                                 .ok = sent.has_value(),
-                                                 .why = sent ? "" : sent.error().text()});
-                    refresh();
-                });
-            },
-            [&](const req::ReportContradiction& request) {
-                chain_->report(
-                    request.evidence, [this, evidence = request.evidence.id](Outcome<Hash32> sent) {
-                        step(req::ContradictionReported{.evidence = evidence,
-                                                        .ok = sent.has_value(),
-                                                        .transaction = sent ? *sent : Hash32{},
-                                                        .why = sent ? "" : sent.error().text()});
-                    });
-            },
-            [](const req::TaskDone&) {},
-            [](const req::JobDone& done) {
-                io::log(io::LogLevel::info, "job over",
-                        {{"job", to_hex0x(done.job.view())},
-                         {"why", done.why ? done.why->text() : "completed"}});
-            },
-            [](const req::Note& note) {
-                io::log(io::LogLevel::info, note.text, {{"job", to_hex0x(note.job.view())}});
-            }},
+        Overload{[](const req::Persist&) {},  // committed before
+                 [](const req::Erase&) {}, [&](const req::Connect& request) { connect(request); },
+                 [&](const req::Disconnect& request) {
+                     const auto found = peers_.find(request.provider);
+                     if (found == peers_.end()) return;
+                     const io::PeerId connection = found->second.connection;
+                     connections_.erase(connection);
+                     peers_.erase(found);
+                     transport_->close(connection);
+                     fetcher_->on_peer_gone(connection);
+                 },
+                 [&](const req::Send& send) {
+                     const auto found = peers_.find(send.provider);
+                     if (found == peers_.end() || !found->second.up) return;
+                     if (!transport_->send(found->second.connection, send.message)) {
+                         io::log_limited("send", io::LogLevel::warn,
+                                         "a message could not be queued",
+                                         {{"provider", to_hex0x(send.provider.view())}});
+                     }
+                 },
+                 [&](const req::FetchBlob& request) { fetch(request); },
+                 [&](const req::Allocate& request) {
+                     chain_->allocate(request, [this](req::AllocationUpdated update) {
+                         if (!update.transaction.is_zero()) {
+                             allocation_transactions_[update.allocation] = update.transaction;
+                         }
+                         const bool final = update.status == req::AllocationStatus::finalized;
+                         step(std::move(update));
+                         if (final) refresh();
+                     });
+                 },
+                 [&](const req::ReleaseAllocation& request) {
+                     chain_->release(request.allocation, [this, allocation = request.allocation](
+                                                             Outcome<Hash32> sent) {
+                         step(req::AllocationReleased{.allocation = allocation,
+                                                      .ok = sent.has_value(),
+                                                      .why = sent ? "" : sent.error().text()});
+                         refresh();
+                     });
+                 },
+                 [&](const req::ReportContradiction& request) {
+                     reports_waiting_.push_back(request.evidence);
+                 },
+                 [](const req::TaskDone&) {},
+                 [&](const req::JobDone& done) {
+                     if (done.why) failures_[done.job] = done.why->text();
+                     io::log(io::LogLevel::info, "job over",
+                             {{"job", to_hex0x(done.job.view())},
+                              {"why", done.why ? done.why->text() : "completed"}});
+                 },
+                 [](const req::Note& note) {
+                     io::log(io::LogLevel::info, note.text, {{"job", to_hex0x(note.job.view())}});
+                 }},
         effect);
 }
 
@@ -397,6 +400,35 @@ void RequestorDaemon::on_chain_view(const ChainView& view) {
         step(req::DepositUpdated{.free = view.deposit_free_finalized,
                                  .allocation_next = view.allocation_count_finalized});
     }
+    tell_ready_if_so();
+}
+
+void RequestorDaemon::tell_ready_if_so() {
+    if (!ready_ || !deposit_done_) return;
+    // What was funded must be final before the machine may count on it.
+    if (view_.deposit_free_finalized != view_.deposit_free_latest) return;
+    std::exchange(ready_, nullptr)({});
+}
+
+void RequestorDaemon::report_settled_contradictions() {
+    std::vector<req::Evidence> ready;
+    std::erase_if(reports_waiting_, [&](const req::Evidence& evidence) {
+        const auto summary = machine_->summary(evidence.wrong.lease.job);
+        const bool waits = summary && !summary->settled;
+        if (!waits) ready.push_back(evidence);
+        return !waits;
+    });
+    for (const auto& evidence : ready)
+        report(evidence);
+}
+
+void RequestorDaemon::report(const req::Evidence& evidence) {
+    chain_->report(evidence, [this, id = evidence.id](Outcome<Hash32> sent) {
+        step(req::ContradictionReported{.evidence = id,
+                                        .ok = sent.has_value(),
+                                        .transaction = sent ? *sent : Hash32{},
+                                        .why = sent ? "" : sent.error().text()});
+    });
 }
 
 // ---- watchers ----------------------------------------------------------------------------------

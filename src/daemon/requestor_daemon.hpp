@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,8 +31,9 @@ class RequestorDaemon {
     RequestorDaemon(AgentBase& base, Options options);
     ~RequestorDaemon();
 
-    /// Restores, connects to the chain and starts serving; then the loop may run.
-    Outcome<void> start();
+    /// Restores, connects to the chain and starts serving; then the loop may run. `ready` is called
+    /// once jobs can be taken: the deposit is funded and final, and the registry has been read.
+    Outcome<void> start(std::function<void(Outcome<void>)> ready);
 
   private:
     friend class RequestorControl;
@@ -75,6 +77,12 @@ class RequestorDaemon {
 
     void on_chain_view(const ChainView& view);
     void refresh();
+    void tell_ready_if_so();
+
+    /// Contradictions go on chain once the job's streams are closed, so that they weigh on what the
+    /// liar earned in the same job too (docs/decisions/0004-settlement-order.md).
+    void report_settled_contradictions();
+    void report(const compute::requestor::Evidence& evidence);
 
     void notify_watchers();
     void schedule_notify();
@@ -96,8 +104,12 @@ class RequestorDaemon {
     std::map<Hash32, std::string> out_folders_;                         ///< by job
     std::map<Hash32, std::map<std::string, std::uint64_t>> collected_;  ///< path → task, by job
     std::map<std::uint64_t, Hash32> allocation_transactions_;
+    std::vector<compute::requestor::Evidence> reports_waiting_;
     std::vector<Watch> watches_;
     std::vector<SettlementWait> settlement_waits_;
+    std::map<Hash32, std::string> failures_;  ///< why a job ended without completing
+    std::function<void(Outcome<void>)> ready_;
+    bool deposit_done_ = false;
     ChainView view_;
 };
 
