@@ -9,7 +9,8 @@ set -eu
 cd "$(dirname "$0")/.."
 ./install.sh
 node compile.mjs --check
-for chain in ${*:-anvil hardhat}; do
+[ $# -gt 0 ] || set -- anvil hardhat
+for chain in "$@"; do
     echo "== $chain"
     node test/support/chain.mjs "$chain" node --test --test-concurrency=1 test/*.test.mjs
 done

@@ -19,6 +19,6 @@ namespace millrace {
 }  // namespace millrace
 
 /// On in release too: it stops the process loudly before harm is done.
-#define MILLRACE_ASSERT(condition) \
+#define MILLRACE_ASSERT(condition)      \
     ((condition) ? static_cast<void>(0) \
                  : ::millrace::assertion_failed(#condition, __FILE__, __LINE__))

@@ -46,7 +46,9 @@ inline ByteView as_bytes(std::string_view text) noexcept {
 inline std::string_view as_text(ByteView bytes) noexcept {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-inline Bytes to_bytes(ByteView view) { return {view.begin(), view.end()}; }
+inline Bytes to_bytes(ByteView view) {
+    return {view.begin(), view.end()};
+}
 
 /// Lower-case, without "0x".
 std::string to_hex(ByteView bytes);

@@ -98,15 +98,15 @@ class [[nodiscard]] Result<void, E> {
 /// `MILLRACE_TRY(const Offer offer, decode_offer(wire));` declares offer, or returns the error.
 #define MILLRACE_TRY(declaration, expression) \
     MILLRACE_TRY_(MILLRACE_CONCAT(millrace_try_, __LINE__), declaration, expression)
-#define MILLRACE_TRY_(temporary, declaration, expression) \
-    auto temporary = (expression); \
+#define MILLRACE_TRY_(temporary, declaration, expression)                             \
+    auto temporary = (expression);                                                    \
     if (!temporary.has_value()) return ::millrace::Err{std::move(temporary).error()}; \
     declaration = std::move(temporary).value()
 
 /// The same for a Result without a value, or one whose value is not wanted.
-#define MILLRACE_TRY_VOID(expression) \
-    do { \
-        auto millrace_try_result = (expression); \
-        if (!millrace_try_result.has_value()) \
+#define MILLRACE_TRY_VOID(expression)                                       \
+    do {                                                                    \
+        auto millrace_try_result = (expression);                            \
+        if (!millrace_try_result.has_value())                               \
             return ::millrace::Err{std::move(millrace_try_result).error()}; \
     } while (false)

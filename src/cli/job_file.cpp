@@ -292,8 +292,8 @@ Outcome<JobDescription> read_job_file(const fs::path& file) {
     MILLRACE_TRY(const std::string text, io::read_text_file(file.string(), file_size_max));
     const auto parsed = io::parse_toml(text, file.string());
     if (!parsed) {
-        return Err{job_failure(parsed.error().what, parsed.error().where,
-                               "see docs/formats/job.md")};
+        return Err{
+            job_failure(parsed.error().what, parsed.error().where, "see docs/formats/job.md")};
     }
     const toml::table& table = *parsed;
     for (const auto& [key, value] : table) {

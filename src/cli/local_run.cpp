@@ -44,16 +44,17 @@ Outcome<sandbox::WorkerTask> make_task(const daemon::JobRequest& request, std::s
                    .memory_bytes = request.memory_limit,
                    .output_bytes = request.output_limit};
     std::map<std::string, std::string> sources;  // by path in the task, so sorted
-    for (const auto& file : request.files) sources.emplace(file.path, file.source);
-    for (const auto& file : request.tasks[index].files) sources.emplace(file.path, file.source);
+    for (const auto& file : request.files)
+        sources.emplace(file.path, file.source);
+    for (const auto& file : request.tasks[index].files)
+        sources.emplace(file.path, file.source);
     sandbox::WorkerTask task;
     MILLRACE_TRY(task.module, read_shared(request.module, contents));
     spec.module.plain = crypto::blob_id(*task.module);
     std::vector<wasi::SharedBytes> files;
     for (const auto& [path, source] : sources) {
         MILLRACE_TRY(auto content, read_shared(source, contents));
-        spec.files.push_back(
-            {path, {.plain = crypto::blob_id(*content), .sealed_root = {}}});
+        spec.files.push_back({path, {.plain = crypto::blob_id(*content), .sealed_root = {}}});
         files.push_back(std::move(content));
     }
     task.input = wasi::task_input(spec, std::move(files));
@@ -144,7 +145,8 @@ Outcome<LocalRun> run_locally(const daemon::JobRequest& request,
             shared.done.notify_all();
         });
     }
-    for (auto& thread : threads) thread.join();
+    for (auto& thread : threads)
+        thread.join();
     on_progress(shared.done);
     if (shared.failure) return Err{*shared.failure};
     shared.run.wall_ms = (io::steady_now() - start).count();

@@ -30,17 +30,18 @@ struct AbiValue {
     static AbiValue text(std::string_view content) { return {to_bytes(as_bytes(content))}; }
     static AbiValue list(AbiList items) { return {std::move(items)}; }
 
-    [[nodiscard]] const U256& as_number() const;   ///< asserts the kind
-    [[nodiscard]] Hash32 as_word() const;          ///< asserts the kind
-    [[nodiscard]] Address as_address() const;      ///< asserts the kind
+    [[nodiscard]] const U256& as_number() const;  ///< asserts the kind
+    [[nodiscard]] Hash32 as_word() const;         ///< asserts the kind
+    [[nodiscard]] Address as_address() const;     ///< asserts the kind
     [[nodiscard]] bool as_boolean() const { return !as_number().is_zero(); }
     [[nodiscard]] const Bytes& as_bytes_value() const;
     [[nodiscard]] std::string as_text_value() const;
     [[nodiscard]] const AbiList& as_list() const;
 };
 
-/// `types` is a tuple as Solidity writes it: "(address,uint256,(bytes32,uint64)[],bytes)". Supported:
-/// uintN, intN, address, bool, bytesN, bytes, string, T[], T[k], tuples; depth at most 8.
+/// `types` is a tuple as Solidity writes it: "(address,uint256,(bytes32,uint64)[],bytes)".
+/// Supported: uintN, intN, address, bool, bytesN, bytes, string, T[], T[k], tuples; depth at
+/// most 8.
 Result<Bytes, AbiError> abi_encode(std::string_view types, const AbiList& values);
 /// Refuses offsets that leave the data, lengths over what is there, and dirty padding of words.
 Result<AbiList, AbiError> abi_decode(std::string_view types, ByteView data);

@@ -9,9 +9,9 @@ namespace millrace::crypto {
 using JobKey = FixedBytes<struct JobKeyTag, 32>;
 
 /// XChaCha20 (libsodium) at a byte offset, so that any range of a blob can be opened alone.
-/// Integrity comes from the blob's address, which is the Merkle root of the ciphertext. The nonce is
-/// SHA-256("millrace-blob-v1" ‖ key ‖ label) cut to 24 bytes; a label is used for one content only
-/// (the plaintext's root), so no key stream is ever used twice for different text.
+/// Integrity comes from the blob's address, which is the Merkle root of the ciphertext. The nonce
+/// is SHA-256("millrace-blob-v1" ‖ key ‖ label) cut to 24 bytes; a label is used for one content
+/// only (the plaintext's root), so no key stream is ever used twice for different text.
 void xor_stream(std::span<std::uint8_t> data, const JobKey& key, const Hash32& label,
                 std::uint64_t offset) noexcept;
 

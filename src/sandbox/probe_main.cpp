@@ -58,7 +58,8 @@ std::string attempt(std::string_view what) {
         return pages != MAP_FAILED ? "allowed" : "refused";
     }
     if (what == "spin") {
-        for (;;) __asm__ volatile("");
+        for (;;)
+            __asm__ volatile("");
     }
     if (what == "wait") {
         while (read(0, &byte, 1) >= 0) {

@@ -31,7 +31,7 @@ inline constexpr std::uint32_t frame_size_max = 1u << 20;
 inline constexpr std::uint32_t blob_chunk_max = 512 * 1024;  ///< bytes of one BlobData
 inline constexpr std::uint16_t wire_version = 1;
 inline constexpr std::size_t agent_size_max = 64;
-inline constexpr std::size_t text_size_max = 1024;        ///< reasons and problems, UTF-8
+inline constexpr std::size_t text_size_max = 1024;  ///< reasons and problems, UTF-8
 inline constexpr std::size_t replicas_per_round_max = 64;
 inline constexpr std::size_t leases_per_voucher_max = 1024;
 inline constexpr std::size_t proof_steps_max = 32;
@@ -40,14 +40,14 @@ inline constexpr std::size_t network_toml_size_max = 16 * 1024;
 struct Hello {
     Hash32 genesis;
     U256 chain_id;
-    Address account;       ///< requestor's account, or the provider's registered owner
-    std::string agent;     ///< "millrace/0.1.0", at most 64 bytes
+    Address account;    ///< requestor's account, or the provider's registered owner
+    std::string agent;  ///< "millrace/0.1.0", at most 64 bytes
     bool operator==(const Hello&) const = default;
 };
 
 struct LeaseOffer {
     Lease lease;
-    Signature signature;             ///< by lease.requestor
+    Signature signature;  ///< by lease.requestor
     TaskSpec task;
     crypto::JobKey job_key;
     std::optional<AllocationProof> allocation;  ///< absent: the provider would work on trust
@@ -55,16 +55,16 @@ struct LeaseOffer {
 };
 
 enum class LeaseRefusal : std::uint8_t {
-    busy = 1,              ///< all slots taken
+    busy = 1,  ///< all slots taken
     price_too_low = 2,
     not_my_network = 3,
     bad_signature = 4,
     bad_task = 5,          ///< malformed, or over what this provider takes
     credit_exhausted = 6,  ///< too much unpaid work already
     stopping = 7,
-    failed = 8,            ///< it tried and could not (own fault: worker died, disk full, time-out)
-    module_refused = 9,    ///< the module is not valid under the profile; text says why
-    blobs_missing = 10,    ///< the requestor did not deliver module or inputs
+    failed = 8,          ///< it tried and could not (own fault: worker died, disk full, time-out)
+    module_refused = 9,  ///< the module is not valid under the profile; text says why
+    blobs_missing = 10,  ///< the requestor did not deliver module or inputs
 };
 
 struct LeaseAnswer {  ///< may come later too, with a refusal, when a lease fails
@@ -96,8 +96,8 @@ struct ReceiptNotice {
     Receipt receipt;
     Signature signature;  ///< by the provider's signer
     Hash32 salt;
-    ResultSummary summary;            ///< hashes to receipt.result_id
-    std::vector<FileEntry> files;     ///< changed files, sealed with the job key
+    ResultSummary summary;         ///< hashes to receipt.result_id
+    std::vector<FileEntry> files;  ///< changed files, sealed with the job key
     std::vector<std::string> deleted;
     SealedBlob standard_output;
     SealedBlob standard_error;
@@ -106,8 +106,8 @@ struct ReceiptNotice {
 
 struct BlobRequest {
     crypto::BlobId sealed;
-    std::uint64_t offset = 0;   ///< multiple of blob_leaf_size
-    std::uint32_t size = 0;     ///< at most blob_chunk_max; leaf-aligned or to the end
+    std::uint64_t offset = 0;  ///< multiple of blob_leaf_size
+    std::uint32_t size = 0;    ///< at most blob_chunk_max; leaf-aligned or to the end
     bool operator==(const BlobRequest&) const = default;
 };
 
@@ -130,8 +130,8 @@ struct Verdict {
 
 struct VoucherNotice {
     Voucher voucher;
-    Signature signature;  ///< by voucher.payer
-    std::vector<Hash32> leases;  ///< newly paid by this voucher, at most 1,024
+    Signature signature;                        ///< by voucher.payer
+    std::vector<Hash32> leases;                 ///< newly paid by this voucher, at most 1,024
     std::optional<AllocationProof> allocation;  ///< when the provider may not have it yet
     bool operator==(const VoucherNotice&) const = default;
 };

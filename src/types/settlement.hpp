@@ -43,8 +43,8 @@ struct Lease {
     Address requestor;
     Address provider;
     Fuel fuel_limit;
-    Amount price;               ///< wei per 10^9 fuel
-    std::uint64_t deadline = 0; ///< seconds since the epoch; a receipt after it need not be paid
+    Amount price;                ///< wei per 10^9 fuel
+    std::uint64_t deadline = 0;  ///< seconds since the epoch; a receipt after it need not be paid
     bool operator==(const Lease&) const = default;
 
     [[nodiscard]] Hash32 id() const;  ///< the EIP-712 struct hash
@@ -110,11 +110,11 @@ struct AllocationProof {
 
 /// A provider as the registry (contracts/src/Providers.sol) tells of it.
 struct ProviderRecord {
-    Address provider;       ///< the registered owner: identity and payee of vouchers
-    Address signer;         ///< hot key that signs commitments and receipts
-    Hash32 node_key;        ///< ed25519 public key of its TLS certificate
-    std::string endpoint;   ///< "host:port"
-    Amount price;           ///< wei per 10^9 fuel
+    Address provider;      ///< the registered owner: identity and payee of vouchers
+    Address signer;        ///< hot key that signs commitments and receipts
+    Hash32 node_key;       ///< ed25519 public key of its TLS certificate
+    std::string endpoint;  ///< "host:port"
+    Amount price;          ///< wei per 10^9 fuel
     std::uint32_t slots = 1;
     bool active = false;
     Amount stake;

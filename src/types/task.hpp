@@ -35,7 +35,7 @@ struct FileEntry {
 
 inline constexpr std::size_t path_size_max = 1024;
 inline constexpr std::size_t files_per_task_max = 4096;
-inline constexpr std::size_t arguments_max = 1024;          ///< args, and env pairs
+inline constexpr std::size_t arguments_max = 1024;  ///< args, and env pairs
 inline constexpr std::size_t argument_size_max = 64 * 1024;
 inline constexpr std::uint64_t blob_size_max = 1ull << 32;  ///< 4 GiB
 inline constexpr std::uint64_t fuel_per_task_max = 1ull << 40;
@@ -59,8 +59,8 @@ inline constexpr std::uint64_t task_spec_version = 1;
 /// Limits are part of the task: reaching one is a deterministic result, the same on each provider.
 struct TaskLimits {
     Fuel fuel{std::uint64_t{1} << 36};
-    std::uint64_t memory_bytes = 1ull << 30;   ///< linear memory, all memories together
-    std::uint64_t output_bytes = 256ull << 20; ///< changed files, stdout and stderr together
+    std::uint64_t memory_bytes = 1ull << 30;    ///< linear memory, all memories together
+    std::uint64_t output_bytes = 256ull << 20;  ///< changed files, stdout and stderr together
     auto operator<=>(const TaskLimits&) const = default;
 };
 
@@ -84,17 +84,18 @@ struct TaskSpec {
     /// Keccak-256 of encode().
     [[nodiscard]] Hash32 id() const;
     /// What random_get is keyed by: Keccak-256 of canonical RLP ["millrace-seed-v1", module, args,
-    /// env, files] with plain roots and sizes only. Job, index, key and limits are left out, so that
-    /// the same program with the same inputs has the same result for whoever runs it, here too.
+    /// env, files] with plain roots and sizes only. Job, index, key and limits are left out, so
+    /// that the same program with the same inputs has the same result for whoever runs it, here
+    /// too.
     [[nodiscard]] Hash32 content_seed() const;
 };
 
 /// How a task ended. All of these are results: replicas must agree on them.
 enum class ExitKind : std::uint8_t {
-    exited = 1,         ///< code = what the program returned or passed to proc_exit
-    trapped = 2,        ///< code = wasm::TrapKind as a number
-    out_of_fuel = 3,    ///< fuel = the limit
-    limit_exceeded = 4, ///< code = 1 memory, 2 output, 3 files
+    exited = 1,          ///< code = what the program returned or passed to proc_exit
+    trapped = 2,         ///< code = wasm::TrapKind as a number
+    out_of_fuel = 3,     ///< fuel = the limit
+    limit_exceeded = 4,  ///< code = 1 memory, 2 output, 3 files
 };
 
 /// What a task's result id commits to (design 6.5):

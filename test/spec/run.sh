@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs one public suite through millrace-spec; skipped (77) where the suites have not been unpacked.
+#   test/spec/run.sh PROGRAM wasm|wasi
+set -euo pipefail
+program=$1
+suite=$2
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+case "$suite" in
+    wasm) folder=build/suites/wasm/testsuite ;;
+    wasi) folder=build/suites/wasm/wasi-testsuite ;;
+    *) echo "unknown suite '$suite'" >&2; exit 2 ;;
+esac
+if [ ! -d "$folder" ]; then
+    echo "skipped: $folder is not there (../shared/suites/unpack.sh build/suites unpacks it)"
+    exit 77
+fi
+exec "$program" "$suite" "$folder"
