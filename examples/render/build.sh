@@ -3,7 +3,7 @@
 # Copyright the Millrace authors.
 #
 # Builds render.wasm (and, with --native, the same program for this machine) into a folder.
-#   examples/render/build.sh [--native] [FOLDER]        default: build/examples
+#   examples/render/build.sh [--native] [FOLDER]        default: build/release/examples
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 native=no
@@ -11,7 +11,7 @@ if [ "${1:-}" = --native ]; then
     native=yes
     shift
 fi
-out=${1:-$here/../../build/examples}
+out=${1:-$here/../../build/release/examples}
 clang=$(command -v clang++-19 || command -v clang++ || true)
 if [ -z "$clang" ]; then
     echo "build.sh: clang++-19 is missing; install: clang-19 lld-19 wasi-libc libc++-19-dev-wasm32 libclang-rt-19-dev-wasm32" >&2
