@@ -24,6 +24,7 @@ namespace {
 constexpr Duration connect_time_max{10'000};
 constexpr Duration refresh_interval{1'000};
 constexpr Duration notify_interval{200};
+constexpr std::size_t tasks_pinned_at_once = 1024;
 constexpr const char* job_table = "job_folders";
 
 }  // namespace
@@ -58,6 +59,7 @@ Outcome<void> RequestorDaemon::start(std::function<void(Outcome<void>)> ready) {
     std::erase_if(records, [](const auto& record) { return record.table == job_table; });
     req::Effects effects;
     MILLRACE_TRY_VOID(machine_->restore(records, base_.loop().now(), effects));
+    pin_unfinished_jobs();
     control_ = std::make_unique<RequestorControl>(*this);
     MILLRACE_TRY_VOID(control_->listen());
     base_.loop().post([this, effects = std::move(effects)] {
@@ -294,6 +296,31 @@ std::string RequestorDaemon::output_path(const req::FetchBlob& request,
         }
     }
     return out + "/" + request.path;
+}
+
+void RequestorDaemon::pin_unfinished_jobs() {
+    auto& blobs = base_.blobs();
+    const auto pin = [&](const types::SealedBlob& blob) { blobs.pin(blob.sealed()); };
+    for (const auto& job : machine_->jobs()) {
+        const req::JobPlan* plan = machine_->plan(job.id);
+        if (job.state != req::JobState::running || plan == nullptr) continue;
+        pin(plan->common.module);
+        for (const auto& file : plan->common.files)
+            pin(file.blob);
+        for (const auto& input : plan->inputs) {
+            for (const auto& file : input.files)
+                pin(file.blob);
+        }
+        for (std::uint64_t first = 0; first < job.tasks; first += tasks_pinned_at_once) {
+            for (const auto& task : machine_->tasks(job.id, first, tasks_pinned_at_once)) {
+                if (!task.accepted) continue;
+                pin(task.accepted->standard_output);
+                pin(task.accepted->standard_error);
+                for (const auto& file : task.accepted->files)
+                    pin(file.blob);
+            }
+        }
+    }
 }
 
 // ---- jobs --------------------------------------------------------------------------------------

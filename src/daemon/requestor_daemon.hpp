@@ -71,6 +71,9 @@ class RequestorDaemon {
     std::string output_path(const compute::requestor::FetchBlob& request,
                             const std::string& out) const;
 
+    /// Pins live in memory, so after a start what unfinished jobs need is pinned again.
+    void pin_unfinished_jobs();
+
     Outcome<Hash32> submit(const JobRequest& request);
     Outcome<types::SealedBlob> store_input(const std::string& path, const crypto::JobKey& key,
                                            std::map<std::string, types::SealedBlob>& stored);

@@ -241,7 +241,11 @@ struct Supervisor::State : std::enable_shared_from_this<Supervisor::State> {
         if (child->status.state == ChildState::stopping || stopping_all) return finish_stop(child);
         std::string how = child->status.last_exit;
         if (!child->killed_for.empty()) how = child->killed_for;
-        if (!child->was_ready) return give_up(child, "it ended before it was ready: " + how);
+        // Its first start: a status is an answer (its log says why), a signal from outside is not.
+        const bool answered = WIFEXITED(status) || !child->killed_for.empty();
+        if (!child->was_ready && answered) {
+            return give_up(child, "it ended before it was ready: " + how);
+        }
         restart_later(child, how);
     }
 
