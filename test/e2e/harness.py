@@ -287,6 +287,23 @@ def dump_logs():
             say(f"\n---- {path}\n" + "\n".join(path.read_text().splitlines()[-40:]))
 
 
+# ---- modules ------------------------------------------------------------------------------------
+
+ENDLESS = """(module (memory (export "memory") 1)
+  (func (export "_start") (loop $again (br $again))))"""
+
+
+def compile_wat(text):
+    """A module from its text; skips the test where wabt is not installed."""
+    compiler = shutil.which("wat2wasm")
+    if compiler is None:
+        raise Skip("wat2wasm is not installed (package wabt): run tools/install.sh test")
+    folder = scratch("module")
+    (folder / "task.wat").write_text(text)
+    subprocess.run([compiler, str(folder / "task.wat"), "-o", str(folder / "task.wasm")], check=True)
+    return folder / "task.wasm"
+
+
 # ---- jobs ---------------------------------------------------------------------------------------
 
 def tree(folder):
