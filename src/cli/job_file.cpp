@@ -47,6 +47,16 @@ Outcome<std::vector<std::string>> read_texts(const toml::table& table, const cha
     return texts;
 }
 
+/// A text, or absent. Never a value of another type that would silently mean something else.
+Outcome<std::optional<std::string>> read_text(const toml::table& table, const char* key,
+                                              const fs::path& file) {
+    const auto node = table[key];
+    if (!node) return std::optional<std::string>{};
+    if (const auto text = node.value_exact<std::string>()) return std::optional{*text};
+    return Err{job_failure("'" + std::string{key} + "' must be a text", file,
+                           "write it in quotes: " + std::string{key} + " = \"…\"")};
+}
+
 /// Numbers may be written as numbers or as texts with a unit.
 Outcome<std::optional<std::string>> read_number_text(const toml::table& table, const char* key,
                                                      const fs::path& file) {
@@ -310,26 +320,34 @@ Outcome<JobDescription> read_job_file(const fs::path& file) {
     }
     JobDescription job;
     job.base = fs::absolute(file).parent_path();
-    job.name = table["name"].value_or(file.stem().string());
-    job.module = table["module"].value_or(std::string{});
+    MILLRACE_TRY(const auto name, read_text(table, "name", file));
+    job.name = name.value_or(file.stem().string());
+    MILLRACE_TRY(const auto module, read_text(table, "module", file));
+    job.module = module.value_or("");
     MILLRACE_TRY(job.args, read_texts(table, "args", file));
     MILLRACE_TRY(job.files, read_texts(table, "files", file));
     MILLRACE_TRY(job.for_each, read_texts(table, "for", file));
     MILLRACE_TRY(job.environment, read_texts(table, "env", file));
     MILLRACE_TRY(job.providers, read_texts(table, "providers", file));
-    if (const auto range = table["range"].value<std::string>()) job.range = *range;
-    job.out = table["out"].value_or(std::string{});
+    MILLRACE_TRY(job.range, read_text(table, "range", file));
+    MILLRACE_TRY(const auto out, read_text(table, "out", file));
+    job.out = out.value_or("");
     if (!job.out.empty()) job.out = (job.base / job.out).lexically_normal().string();
     MILLRACE_TRY(job.fuel, read_number_text(table, "fuel", file));
     MILLRACE_TRY(job.memory, read_number_text(table, "memory", file));
     MILLRACE_TRY(job.output, read_number_text(table, "output", file));
-    const auto replicas = table["replicas"].value_or(std::int64_t{2});
+    const auto replicas_node = table["replicas"];
+    const std::int64_t replicas =
+        replicas_node ? replicas_node.value_exact<std::int64_t>().value_or(0) : 2;
     if (replicas < 1 || replicas > 7) {
-        return Err{job_failure("'replicas' is out of range", file, "write a number from 1 to 7")};
+        return Err{
+            job_failure("'replicas' is not a number from 1 to 7", file, "write replicas = 2")};
     }
     job.replicas = static_cast<std::uint32_t>(replicas);
-    job.price_max = table["price_max"].value_or(std::string{});
-    job.cost_max = table["cost_max"].value_or(std::string{});
+    MILLRACE_TRY(const auto price_max, read_text(table, "price_max", file));
+    job.price_max = price_max.value_or("");
+    MILLRACE_TRY(const auto cost_max, read_text(table, "cost_max", file));
+    job.cost_max = cost_max.value_or("");
     return job;
 }
 

@@ -104,8 +104,9 @@ void print_ready(const Json& ready) {
                 ready.at("network").get<std::string>().c_str(), ready.at("processes").size(),
                 ready.at("rpc").get<std::string>().c_str());
     std::printf("  run a job:       millrace run --job examples/render/job.toml\n");
-    std::printf("  add a provider:  millrace provide --network joined --join %s\n",
-                ready.at("join").get<std::string>().c_str());
+    std::printf(
+        "  add a provider:  MILLRACE_PASSWORD=… millrace provide --network joined --join %s\n",
+        ready.at("join").get<std::string>().c_str());
     std::printf("  stop:            Ctrl-C\n");
     std::fflush(stdout);
 }
