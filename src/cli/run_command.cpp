@@ -58,9 +58,14 @@ Outcome<daemon::JobRequest> read_request(const RunOptions& options) {
     if (!flags.module.empty()) job.module = here(flags.module);
     if (!flags.name.empty()) job.name = flags.name;
     if (!flags.args.empty()) job.args = flags.args;
-    if (!flags.for_each.empty()) job.for_each = flags.for_each;
+    if (!flags.for_each.empty()) {
+        job.for_each.clear();
+        for (const auto& pattern : flags.for_each)
+            job.for_each.push_back(here(pattern));
+    }
     if (!flags.out.empty()) job.out = here(flags.out);
-    job.files.insert(job.files.end(), flags.files.begin(), flags.files.end());
+    for (const auto& pattern : flags.files)
+        job.files.push_back(here(pattern));
     job.environment.insert(job.environment.end(), flags.environment.begin(),
                            flags.environment.end());
     job.providers.insert(job.providers.end(), flags.providers.begin(), flags.providers.end());
@@ -112,15 +117,15 @@ int run_local_only(const RunOptions& options, const daemon::JobRequest& request)
 Outcome<Json> watch_job(const RunOptions& options, const std::string& job) {
     ProgressLine progress{!options.quiet};
     Json last;
-    MILLRACE_TRY_VOID(
+    const auto streamed =
         stream_agent(options.agent, {{"op", "watch"}, {"job", job}}, [&](const Json& line) {
             last = line;
             progress.show(line.at("done"), line.at("tasks"), line.at("running"),
                           line.at("elapsed_ms"), line.at("waits_for"));
             return true;
-        }));
+        });
     progress.finish();
-    if (last.is_null() || !last.value("final", false)) {
+    if (!streamed || last.is_null() || !last.value("final", false)) {
         return Err{Failure{.what = "the agent stopped while the job was running",
                            .where = job,
                            .remedy = "start it again: the job goes on by itself; see millrace job "
