@@ -17,7 +17,7 @@ def check_sample_task():
     for path in [RENDER / "scene-quick.txt", RENDER / "scene.txt", *RENDER.glob("marbles-*.txt")]:
         (files / path.name).write_bytes(path.read_bytes())
     out = scratch("sample")
-    succeed("wasm", "run", "--in", files, "--out", out, SOURCE / "build/examples/render.wasm", "--",
+    succeed("wasm", "run", "--in", files, "--out", out, SOURCE / "build/release/examples/render.wasm", "--",
             "--scene", "scene-quick.txt", "--tile", "7", "--tiles", "48", "--out", "tile-7.tile")
     found = tree(out)
     check(found.get("tile-7.tile") == local_outputs()["tile-7.tile"],
