@@ -33,7 +33,7 @@ Outcome<void> load_settings(io::Config& config, const std::string& home_root,
                             const std::string& file) {
     const std::string path = file.empty() ? home_root + "/millrace.toml" : file;
     MILLRACE_TRY_VOID(config.load_file(path, !file.empty()));
-    return config.load_environment({"MILLRACE_PASSWORD", "MILLRACE_ANVIL", "MILLRACE_LONG"});
+    return config.load_environment({"password", "anvil", "long", "e2e.keep"});
 }
 
 Outcome<std::string> read_daemon_password(const std::string& password_file) {

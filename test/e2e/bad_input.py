@@ -42,6 +42,8 @@ def without_network():
     fail("run", *at, good, words=["no agent-0 runs", "millrace up"])
     fail("job", "ls", *at, words=["no agent-0 runs", "millrace up"])
     fail("agent", *at, words=["no password", "--password-file"])
+    fail("agent", *at, env={"MILLRACE_PASSWORD": "word", "MILLRACE_LONG": "0"},
+         words=["no such network"])
     (here / "password").write_text("word\n")
     fail("agent", *at, "--password-file", here / "password",
          words=["no such network", "millrace up"])
