@@ -17,7 +17,11 @@ command -v npm >/dev/null || {
 }
 # No install scripts: solc, ethers and the rest are plain JavaScript, anvil comes as a package per
 # platform, and what hardhat would compile has a JavaScript twin.
-npm ci --ignore-scripts --prefer-offline --no-audit --no-fund --loglevel=error || {
+# anvil is a program for x86-64; elsewhere the development chain is hardhat's (contracts/test/run.sh hardhat).
+force=
+[ "$(uname -m)" = x86_64 ] || force=--force
+# shellcheck disable=SC2086  # empty, or one word
+npm ci $force --ignore-scripts --prefer-offline --no-audit --no-fund --loglevel=error || {
     echo "error: npm ci failed in contracts/; check the npm registry settings and the network" >&2
     exit 1
 }
