@@ -52,7 +52,7 @@ Outcome<std::optional<std::string>> read_text(const toml::table& table, const ch
                                               const fs::path& file) {
     const auto node = table[key];
     if (!node) return std::optional<std::string>{};
-    if (const auto text = node.value_exact<std::string>()) return std::optional{*text};
+    if (auto text = node.value_exact<std::string>()) return text;
     return Err{job_failure("'" + std::string{key} + "' must be a text", file,
                            "write it in quotes: " + std::string{key} + " = \"…\"")};
 }
@@ -62,7 +62,7 @@ Outcome<std::optional<std::string>> read_number_text(const toml::table& table, c
                                                      const fs::path& file) {
     const auto node = table[key];
     if (!node) return std::optional<std::string>{};
-    if (const auto text = node.value_exact<std::string>()) return std::optional{*text};
+    if (auto text = node.value_exact<std::string>()) return text;
     if (const auto number = node.value_exact<std::int64_t>(); number && *number >= 0) {
         return std::optional{std::to_string(*number)};
     }
@@ -183,6 +183,7 @@ std::string substitute(std::string text, const std::map<std::string, std::string
 std::vector<std::string> substitute_all(const std::vector<std::string>& texts,
                                         const std::map<std::string, std::string>& values) {
     std::vector<std::string> result;
+    result.reserve(texts.size());
     for (const auto& text : texts)
         result.push_back(substitute(text, values));
     return result;

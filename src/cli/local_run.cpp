@@ -138,6 +138,7 @@ Outcome<LocalRun> run_locally(const daemon::JobRequest& request,
     shared.run.parallel =
         std::clamp<std::uint64_t>(std::thread::hardware_concurrency(), 1, request.tasks.size());
     std::vector<std::jthread> threads;
+    threads.reserve(shared.run.parallel);
     for (std::uint64_t count = 0; count < shared.run.parallel; ++count) {
         threads.emplace_back([&shared] {
             run_tasks(shared);
