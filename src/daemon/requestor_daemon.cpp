@@ -129,59 +129,61 @@ void RequestorDaemon::arm_timer() {
 
 void RequestorDaemon::carry_out(const req::Effect& effect) {
     std::visit(
-        Overload{[](const req::Persist&) {},  // committed before
-                 [](const req::Erase&) {}, [&](const req::Connect& request) { connect(request); },
-                 [&](const req::Disconnect& request) {
-                     const auto found = peers_.find(request.provider);
-                     if (found == peers_.end()) return;
-                     const io::PeerId connection = found->second.connection;
-                     connections_.erase(connection);
-                     peers_.erase(found);
-                     transport_->close(connection);
-                     fetcher_->on_peer_gone(connection);
-                 },
-                 [&](const req::Send& send) {
-                     const auto found = peers_.find(send.provider);
-                     if (found == peers_.end() || !found->second.up) return;
-                     if (!transport_->send(found->second.connection, send.message)) {
-                         io::log_limited("send", io::LogLevel::warn,
-                                         "a message could not be queued",
-                                         {{"provider", to_hex0x(send.provider.view())}});
-                     }
-                 },
-                 [&](const req::FetchBlob& request) { fetch(request); },
-                 [&](const req::Allocate& request) {
-                     chain_->allocate(request, [this](req::AllocationUpdated update) {
-                         if (!update.transaction.is_zero()) {
-                             allocation_transactions_[update.allocation] = update.transaction;
-                         }
-                         const bool final = update.status == req::AllocationStatus::finalized;
-                         step(std::move(update));
-                         if (final) refresh();
-                     });
-                 },
-                 [&](const req::ReleaseAllocation& request) {
-                     chain_->release(request.allocation, [this, allocation = request.allocation](
-                                                             Outcome<Hash32> sent) {
-                         step(req::AllocationReleased{.allocation = allocation,
-                                                      .ok = sent.has_value(),
-                                                      .why = sent ? "" : sent.error().text()});
-                         refresh();
-                     });
-                 },
-                 [&](const req::ReportContradiction& request) {
-                     reports_waiting_.push_back(request.evidence);
-                 },
-                 [](const req::TaskDone&) {},
-                 [&](const req::JobDone& done) {
-                     if (done.why) failures_[done.job] = done.why->text();
-                     io::log(io::LogLevel::info, "job over",
-                             {{"job", to_hex0x(done.job.view())},
-                              {"why", done.why ? done.why->text() : "completed"}});
-                 },
-                 [](const req::Note& note) {
-                     io::log(io::LogLevel::info, note.text, {{"job", to_hex0x(note.job.view())}});
-                 }},
+        Overload{
+            [](const req::Persist&) {},  // committed before
+            [](const req::Erase&) {}, [&](const req::Connect& request) { connect(request); },
+            [&](const req::Disconnect& request) {
+                const auto found = peers_.find(request.provider);
+                if (found == peers_.end()) return;
+                const io::PeerId connection = found->second.connection;
+                connections_.erase(connection);
+                peers_.erase(found);
+                transport_->close(connection);
+                fetcher_->on_peer_gone(connection);
+                // The machine hears of every end, also of those it asked for.
+                events_.push_back(req::PeerDown{.provider = request.provider, .why = request.why});
+            },
+            [&](const req::Send& send) {
+                const auto found = peers_.find(send.provider);
+                if (found == peers_.end() || !found->second.up) return;
+                if (!transport_->send(found->second.connection, send.message)) {
+                    io::log_limited("send", io::LogLevel::warn, "a message could not be queued",
+                                    {{"provider", to_hex0x(send.provider.view())}});
+                }
+            },
+            [&](const req::FetchBlob& request) { fetch(request); },
+            [&](const req::Allocate& request) {
+                chain_->allocate(request, [this](req::AllocationUpdated update) {
+                    if (!update.transaction.is_zero()) {
+                        allocation_transactions_[update.allocation] = update.transaction;
+                    }
+                    const bool final = update.status == req::AllocationStatus::finalized;
+                    step(std::move(update));
+                    if (final) refresh();
+                });
+            },
+            [&](const req::ReleaseAllocation& request) {
+                chain_->release(request.allocation, [this, allocation = request.allocation](
+                                                        Outcome<Hash32> sent) {
+                    step(req::AllocationReleased{.allocation = allocation,
+                                                 .ok = sent.has_value(),
+                                                 .why = sent ? "" : sent.error().text()});
+                    refresh();
+                });
+            },
+            [&](const req::ReportContradiction& request) {
+                reports_waiting_.push_back(request.evidence);
+            },
+            [](const req::TaskDone&) {},
+            [&](const req::JobDone& done) {
+                if (done.why) failures_[done.job] = done.why->text();
+                io::log(io::LogLevel::info, "job over",
+                        {{"job", to_hex0x(done.job.view())},
+                         {"why", done.why ? done.why->text() : "completed"}});
+            },
+            [](const req::Note& note) {
+                io::log(io::LogLevel::info, note.text, {{"job", to_hex0x(note.job.view())}});
+            }},
         effect);
 }
 
