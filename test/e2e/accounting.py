@@ -6,7 +6,7 @@ a local run to the bit, every coin is accounted for, lies are not paid and hones
 import time
 
 from harness import (LONG, QUICK_JOB, SOURCE, Network, account_of, check, check_money,
-                     check_outputs, local_outputs, main, say, scratch, succeed, tree)
+                     check_outputs, local_outputs, main, render_module, say, scratch, succeed, tree)
 
 RENDER = SOURCE / "examples/render"
 
@@ -17,8 +17,8 @@ def check_sample_task():
     for path in [RENDER / "scene-quick.txt", RENDER / "scene.txt", *RENDER.glob("marbles-*.txt")]:
         (files / path.name).write_bytes(path.read_bytes())
     out = scratch("sample")
-    succeed("wasm", "run", "--in", files, "--out", out, SOURCE / "build/release/examples/render.wasm", "--",
-            "--scene", "scene-quick.txt", "--tile", "7", "--tiles", "48", "--out", "tile-7.tile")
+    succeed("wasm", "run", "--in", files, "--out", out, render_module(), "--", "--scene",
+            "scene-quick.txt", "--tile", "7", "--tiles", "48", "--out", "tile-7.tile")
     found = tree(out)
     check(found.get("tile-7.tile") == local_outputs()["tile-7.tile"],
           f"`wasm run` wrote {sorted(found)}, not the tile of the local run")

@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 
-from harness import (ENDLESS, QUICK_JOB, Network, check, check_outputs, compile_wat, fail, main, say,
-                     scratch, succeed, wait_for)
+from harness import (ENDLESS, Network, check, check_outputs, compile_wat, fail, job_flags, main,
+                     say, scratch, succeed, wait_for)
 
 GOOD = '(module (memory (export "memory") 1) (func (export "_start")))'
 MISSING_IMPORT = '(module (import "env" "missing" (func)) (memory (export "memory") 1) ' \
@@ -111,7 +111,7 @@ def no_deposit():
 def providers_gone(network):
     """One is killed, one answers no more; the job completes with what the others do."""
     out = scratch("out")
-    job = succeed("run", "--home", network.home, "--job", QUICK_JOB, "--out", out,
+    job = succeed("run", "--home", network.home, *job_flags(), "--out", out,
                   "--detach").out.strip()
     wait_for(lambda: network.ask("job", "show", job)["job"]["done"] >= 4, "the job to be going on")
     os.kill(network.pid("provider-1"), signal.SIGKILL)
@@ -143,7 +143,7 @@ def full_disk():
             with open(ballast, "wb") as file:
                 left = shutil.disk_usage(agent).free - 64 * 1024
                 file.write(b"\0" * left)
-            fail("run", "--home", home, "--job", QUICK_JOB, "--out", scratch("out"), "--quiet",
+            fail("run", "--home", home, *job_flags(), "--out", scratch("out"), "--quiet",
                  words=["No space left on device", "free"])
             ballast.unlink()
             result, out, _ = network.run()

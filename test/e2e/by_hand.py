@@ -8,8 +8,8 @@ import signal
 import subprocess
 
 import harness
-from harness import (QUICK_JOB, SOURCE, Network, check, check_outputs, fail, main, millrace, program,
-                     say, scratch, succeed, wait_for)
+from harness import (Network, check, check_outputs, fail, job_flags, main, millrace, program, say,
+                     scratch, succeed, wait_for)
 
 SPEAKER = """
 (module
@@ -134,7 +134,6 @@ def fifth_provider(network):
 
 
 def test():
-    check(QUICK_JOB.exists() and SOURCE.exists(), "the example's job file is missing")
     modules()
     with Network("--providers", 4) as network:
         providers(network, 4)
@@ -143,7 +142,7 @@ def test():
         wallets(network)
         fifth_provider(network)
         providers(network, 5)
-        detached = succeed("run", "--home", network.home, "--job", QUICK_JOB, "--out",
+        detached = succeed("run", "--home", network.home, *job_flags(), "--out",
                            scratch("out"), "--detach").out.strip()
         check(detached.startswith("0x") and len(detached) == 66, f"--detach printed {detached}")
         wait_for(lambda: network.ask("job", "show", detached)["job"]["state"] == "completed",

@@ -170,7 +170,7 @@ class Network:
         """`millrace run` of a job; returns (Result, out folder, summary or None)."""
         out = scratch("out")
         summary = out.parent / (out.name + ".json")
-        result = millrace("run", "--home", self.home, "--job", job, "--out", out, "--summary",
+        result = millrace("run", "--home", self.home, *job_flags(job), "--out", out, "--summary",
                           summary, "--quiet", *args, **{"timeout": 240, **options})
         return result, out, json.loads(summary.read_text()) if summary.exists() else None
 
@@ -306,6 +306,32 @@ def compile_wat(text):
 
 # ---- jobs ---------------------------------------------------------------------------------------
 
+_modules = []
+
+
+def render_module():
+    """render.wasm: of the program's own build, else of another, else built here."""
+    if not _modules:
+        for build in (_program.parents[1], SOURCE / "build/release", SOURCE / "build"):
+            if (build / "examples/render.wasm").exists():
+                _modules.append(build / "examples/render.wasm")
+                break
+        else:
+            folder = scratch("render")
+            made = subprocess.run([str(SOURCE / "examples/render/build.sh"), str(folder)],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                  check=False)
+            if made.returncode != 0:
+                raise Skip(f"render.wasm cannot be built: {made.stderr[-500:]}")
+            _modules.append(folder / "render.wasm")
+    return _modules[0]
+
+
+def job_flags(job=QUICK_JOB):
+    """The flags of `run` for a job file; the example's module lies in a build folder."""
+    return ("--job", job, "--module", render_module()) if job == QUICK_JOB else ("--job", job)
+
+
 def tree(folder):
     """{path: bytes} of everything below a folder."""
     return {str(p.relative_to(folder)): p.read_bytes()
@@ -319,7 +345,7 @@ def local_outputs(job=QUICK_JOB):
     """What the job writes when it runs here, without the network. Computed once for each job."""
     if job not in _local:
         out = scratch("local")
-        succeed("run", "--local", "--quiet", "--job", job, "--out", out)
+        succeed("run", "--local", "--quiet", *job_flags(job), "--out", out)
         _local[job] = tree(out)
         check(_local[job], "the local run wrote nothing")
     return _local[job]
