@@ -24,7 +24,8 @@ def start_hardhat():
         raise Skip("hardhat is not installed: run contracts/install.sh")
     log = open(scratch("hardhat") / "log", "w+b")
     extra = {"HARDHAT_CONFIG": str(CONTRACTS / "hardhat.config.cjs"),
-             "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true"}
+             "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true",
+             "NO_COLOR": "1"}  # with CI set it would colour the address
     child = subprocess.Popen([node, str(program), "node", "--hostname", "127.0.0.1", "--port", "0"],
                              cwd=CONTRACTS, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=log, env=harness.clean_environment(extra))
