@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.hpp"
+
+namespace millrace::state {
+
+/// Ordered tables of bytes, which the chain lives in. In the daemon it is RocksDB
+/// (store/chain_store.hpp), in tests, runners and the simulator MemoryStore. Keys order as unsigned
+/// bytes. Formats: docs/formats/chain-store.md. The numbers are on disk: never reuse one.
+enum class Table : std::uint8_t {
+    meta = 0,             ///< format version, head, network; small
+    accounts = 1,         ///< address → account
+    storage = 2,          ///< address ‖ slot (32) → value without leading zeros
+    codes = 3,            ///< code hash → code
+    nodes = 4,            ///< path of a trie node → node
+    account_history = 5,  ///< address ‖ height → what `accounts` held before that block
+    storage_history = 6,
+    node_history = 7,
+    changes = 8,         ///< height → keys that the block changed; for rollback and pruning
+    headers = 9,         ///< height → header
+    bodies = 10,         ///< height → transactions, ommers, withdrawals
+    receipts = 11,       ///< height → receipts
+    block_numbers = 12,  ///< block hash → height
+    transactions = 13,   ///< transaction hash → height ‖ index
+    pool = 14,           ///< transaction hash → transaction that waits
+};
+inline constexpr std::size_t table_count = 15;
+
+/// A moment of the store; any thread. Reads do not fail: on an I/O error or a damaged block of the
+/// disk the implementation ends the process with one clear message, because no answer given after
+/// that could be trusted.
+class KeyValueView {
+  public:
+    virtual ~KeyValueView() = default;
+    [[nodiscard]] virtual std::optional<Bytes> get(Table table, ByteView key) const = 0;
+
+    /// Walks a table in order. Outlived by the view.
+    class Cursor {
+      public:
+        virtual ~Cursor() = default;
+        /// To the first key ≥ `key`.
+        virtual void seek(ByteView key) = 0;
+        [[nodiscard]] virtual bool valid() const = 0;
+        /// Valid until the cursor moves.
+        [[nodiscard]] virtual ByteView key() const = 0;
+        [[nodiscard]] virtual ByteView value() const = 0;
+        virtual void next() = 0;
+    };
+    [[nodiscard]] virtual std::unique_ptr<Cursor> cursor(Table table) const = 0;
+};
+
+/// Changes that take effect together or not at all; the last write to a key counts.
+class WriteBatch {
+  public:
+    struct Change {
+        Table table;
+        Bytes key;
+        std::optional<Bytes> value;  ///< null: delete
+    };
+    void put(Table table, Bytes key, Bytes value) {
+        changes_.push_back({table, std::move(key), std::move(value)});
+    }
+    void erase(Table table, Bytes key) {
+        changes_.push_back({table, std::move(key), std::nullopt});
+    }
+    [[nodiscard]] const std::vector<Change>& changes() const noexcept { return changes_; }
+    [[nodiscard]] bool empty() const noexcept { return changes_.empty(); }
+
+  private:
+    std::vector<Change> changes_;
+};
+
+enum class Durability : std::uint8_t {
+    synced,  ///< on the disk when write() returns: survives the loss of power
+    logged,  ///< handed to the system: survives the end of the process
+};
+
+class KeyValueStore : public KeyValueView {
+  public:
+    /// Unchanged by later writes; any thread.
+    [[nodiscard]] virtual std::shared_ptr<const KeyValueView> snapshot() const = 0;
+    /// One writer at a time. False: nothing was written (disk full, I/O error) and the store takes
+    /// no more writes; why() says it in words.
+    [[nodiscard]] virtual bool write(const WriteBatch& batch, Durability durability) = 0;
+    [[nodiscard]] virtual std::string why() const = 0;
+};
+
+/// In memory, for tests, runners and the simulator. snapshot() copies.
+class MemoryStore final : public KeyValueStore {
+  public:
+    [[nodiscard]] std::optional<Bytes> get(Table table, ByteView key) const override;
+    [[nodiscard]] std::unique_ptr<Cursor> cursor(Table table) const override;
+    [[nodiscard]] std::shared_ptr<const KeyValueView> snapshot() const override;
+    [[nodiscard]] bool write(const WriteBatch& batch, Durability durability) override;
+    [[nodiscard]] std::string why() const override { return {}; }
+
+  private:
+    std::map<std::pair<Table, Bytes>, Bytes> rows_;
+};
+
+}  // namespace millrace::state
