@@ -8,6 +8,7 @@
 
 #include "base/bytes.hpp"
 #include "base/u256.hpp"
+#include "types/log.hpp"
 
 namespace millrace::evm {
 
@@ -16,12 +17,7 @@ class Code;  // evm/code.hpp
 /// Code.
 using CodePtr = std::shared_ptr<const Code>;
 
-struct Log {
-    Address address;
-    std::vector<Hash32> topics;  ///< at most 4
-    Bytes data;
-    bool operator==(const Log&) const = default;
-};
+using types::Log;
 
 enum class AccessStatus : std::uint8_t { cold, warm };
 

@@ -13,11 +13,13 @@
 
 namespace millrace::types {
 
-/// The forms of Ethereum transactions that wallets send today.
+/// The forms of Ethereum transactions (EIP-2718).
 enum class TransactionKind : std::uint8_t {
     legacy = 0,       ///< RLP list; replay-protected by EIP-155 where chain_id is set
     access_list = 1,  ///< EIP-2930
     dynamic_fee = 2,  ///< EIP-1559
+    blob = 3,         ///< EIP-4844, without its sidecar; our networks refuse it by parameter
+    set_code = 4,     ///< EIP-7702
 };
 
 struct AccessListEntry {
@@ -26,7 +28,21 @@ struct AccessListEntry {
     bool operator==(const AccessListEntry&) const = default;
 };
 
-/// Bounds of the decoder. Pools refuse larger transactions as well.
+/// EIP-7702: `authority` lets its account run the code at `address`. Kept as signed; authority()
+/// judges it.
+struct Authorization {
+    U256 chain_id;  ///< 0: any chain
+    Address address;
+    std::uint64_t nonce = 0;
+    std::uint8_t y_parity = 0;  ///< any byte; 0 or 1 are valid
+    U256 r;
+    U256 s;
+    bool operator==(const Authorization&) const = default;
+    /// Null when the signature is invalid or has a high s.
+    [[nodiscard]] std::optional<Address> authority() const;
+};
+
+/// Bound of what pools and agents take. The decoder takes any size its caller has in memory.
 inline constexpr std::size_t transaction_size_max = 128 * 1024;
 
 struct Transaction {
@@ -39,7 +55,10 @@ struct Transaction {
     std::optional<Address> to;  ///< absent: creates a contract
     Amount value;
     Bytes data;
-    std::vector<AccessListEntry> access_list;  ///< not in legacy form
+    std::vector<AccessListEntry> access_list;     ///< not in legacy form
+    U256 max_fee_per_blob_gas{};                  ///< blob only
+    std::vector<Hash32> blob_hashes{};            ///< blob only
+    std::vector<Authorization> authorizations{};  ///< set_code only
     bool operator==(const Transaction&) const = default;
 };
 
