@@ -28,6 +28,20 @@ struct U256 {
         }
         return std::strong_ordering::equal;
     }
+    // By the borrow of a subtraction: one chain, no branches.
+    constexpr bool operator<(const U256& right) const noexcept;
+    constexpr bool operator>(const U256& right) const noexcept { return right < *this; }
+    constexpr bool operator<=(const U256& right) const noexcept { return !(right < *this); }
+    constexpr bool operator>=(const U256& right) const noexcept { return !(*this < right); }
+
+    // Bit by bit.
+    constexpr U256 operator&(const U256& right) const noexcept;
+    constexpr U256 operator|(const U256& right) const noexcept;
+    constexpr U256 operator^(const U256& right) const noexcept;
+    constexpr U256 operator~() const noexcept;
+
+    /// The two's complement sign: the number is taken as negative.
+    [[nodiscard]] constexpr bool is_negative() const noexcept { return (words[3] >> 63) != 0; }
     [[nodiscard]] constexpr bool is_zero() const noexcept {
         return (words[0] | words[1] | words[2] | words[3]) == 0;
     }
@@ -39,20 +53,61 @@ struct U256 {
 std::optional<U256> checked_add(const U256& left, const U256& right) noexcept;
 std::optional<U256> checked_sub(const U256& left, const U256& right) noexcept;
 std::optional<U256> checked_mul(const U256& left, const U256& right) noexcept;
-U256 wrapping_add(const U256& left, const U256& right) noexcept;
-U256 wrapping_sub(const U256& left, const U256& right) noexcept;
-U256 wrapping_mul(const U256& left, const U256& right) noexcept;
+constexpr U256 wrapping_add(const U256& left, const U256& right) noexcept;
+constexpr U256 wrapping_sub(const U256& left, const U256& right) noexcept;
+constexpr U256 wrapping_mul(const U256& left, const U256& right) noexcept;
+/// 0 - value, mod 2^256.
+constexpr U256 wrapping_negate(const U256& value) noexcept;
+/// base^exponent mod 2^256; 0^0 is 1.
+U256 wrapping_pow(const U256& base, const U256& exponent) noexcept;
 
 struct U256Division {
     U256 quotient;
     U256 remainder;
 };
+/// The EVM's division: a divisor of 0 gives quotient 0 and remainder 0.
+U256Division divide_or_zero(const U256& dividend, const U256& divisor) noexcept;
 /// Null when the divisor is 0.
 std::optional<U256Division> checked_div(const U256& dividend, const U256& divisor) noexcept;
 
+// What the EVM's instructions do with one, two or three words (Yellow Paper, appendix H.2): never
+// an error, a division by 0 is 0. Signed means two's complement.
+
+/// DIV, MOD.
+U256 div_or_zero(const U256& dividend, const U256& divisor) noexcept;
+U256 mod_or_zero(const U256& dividend, const U256& divisor) noexcept;
+/// SDIV, rounded toward 0; -2^255 / -1 is -2^255.
+U256 signed_div_or_zero(const U256& dividend, const U256& divisor) noexcept;
+/// SMOD: the sign is the dividend's.
+U256 signed_mod_or_zero(const U256& dividend, const U256& divisor) noexcept;
+/// ADDMOD and MULMOD: the sum and the product are not cut to 256 bits; a modulus of 0 gives 0.
+U256 add_mod(const U256& left, const U256& right, const U256& modulus) noexcept;
+U256 mul_mod(const U256& left, const U256& right, const U256& modulus) noexcept;
+/// SLT (SGT with the operands exchanged).
+constexpr bool signed_less(const U256& left, const U256& right) noexcept;
+/// SHL, SHR, SAR; an amount of 256 or more shifts everything out.
+constexpr U256 shift_left(const U256& value, std::uint64_t amount) noexcept;
+constexpr U256 shift_right(const U256& value, std::uint64_t amount) noexcept;
+constexpr U256 shift_right_signed(const U256& value, std::uint64_t amount) noexcept;
+constexpr U256 shift_left(const U256& value, const U256& amount) noexcept;
+constexpr U256 shift_right(const U256& value, const U256& amount) noexcept;
+constexpr U256 shift_right_signed(const U256& value, const U256& amount) noexcept;
+/// SIGNEXTEND: the byte `index` (0 is the lowest) is the value's highest, its top bit the sign.
+constexpr U256 sign_extend(const U256& index, const U256& value) noexcept;
+/// BYTE: the byte at `index` (0 is the highest) as a number; 0 beyond 31.
+constexpr U256 byte_at(const U256& index, const U256& value) noexcept;
+/// CLZ (EIP-7939): 0 to 256.
+constexpr unsigned leading_zeros(const U256& value) noexcept;
+/// Digits to base 2 and 256; 0 has none.
+constexpr unsigned bit_length(const U256& value) noexcept;
+constexpr unsigned byte_length(const U256& value) noexcept;
+
 /// Big-endian, 32 bytes.
-Hash32 to_word(const U256& number) noexcept;
-U256 from_word(const Hash32& word) noexcept;
+constexpr Hash32 to_word(const U256& number) noexcept;
+constexpr U256 from_word(const Hash32& word) noexcept;
+/// The same from and to 32 bytes in memory, at any alignment.
+inline U256 load_word(const std::uint8_t* source) noexcept;
+inline void store_word(const U256& number, std::uint8_t* target) noexcept;
 /// Big-endian of at most 32 bytes, leading zeros allowed; null when longer.
 std::optional<U256> u256_from_big_endian(ByteView bytes) noexcept;
 
@@ -78,3 +133,5 @@ std::optional<Amount> parse_amount(std::string_view text) noexcept;
 std::string format_amount(const Amount& amount);
 
 }  // namespace millrace
+
+#include "base/u256_inline.hpp"

@@ -47,8 +47,114 @@ class Gmp {
     mpz_t value_;
 };
 
-/// Asserts that every operation on the two operands gives what GMP gives.
-inline void check_against_gmp(const U256& left, const U256& right) {
+/// What SDIV, SMOD, SLT, SAR and SIGNEXTEND mean: the number as two's complement.
+inline void make_signed(Gmp& number) {
+    if (mpz_tstbit(number.get(), 255) == 0) return;
+    Gmp range;
+    mpz_setbit(range.get(), 256);
+    mpz_sub(number.get(), number.get(), range.get());
+}
+
+/// The instructions on words that are division, or end in one.
+inline void check_division_against_gmp(const U256& left, const U256& right, const U256& third) {
+    Gmp a{left};
+    Gmp b{right};
+    Gmp m{third};
+    Gmp result;
+    Gmp rest;
+    const auto division = checked_div(left, right);
+    MILLRACE_ASSERT(division.has_value() == !right.is_zero());
+    if (division) {
+        mpz_tdiv_qr(result.get(), rest.get(), a.get(), b.get());
+        MILLRACE_ASSERT(division->quotient == result.low());
+        MILLRACE_ASSERT(division->remainder == rest.low());
+    }
+    MILLRACE_ASSERT(div_or_zero(left, right) == result.low());
+    MILLRACE_ASSERT(mod_or_zero(left, right) == rest.low());
+    if (!third.is_zero()) {
+        mpz_add(result.get(), a.get(), b.get());
+        mpz_mod(result.get(), result.get(), m.get());
+        MILLRACE_ASSERT(add_mod(left, right, third) == result.low());
+        mpz_mul(result.get(), a.get(), b.get());
+        mpz_mod(result.get(), result.get(), m.get());
+        MILLRACE_ASSERT(mul_mod(left, right, third) == result.low());
+    } else {
+        MILLRACE_ASSERT(add_mod(left, right, third).is_zero());
+        MILLRACE_ASSERT(mul_mod(left, right, third).is_zero());
+    }
+    make_signed(a);
+    make_signed(b);
+    mpz_set_ui(result.get(), 0);
+    mpz_set_ui(rest.get(), 0);
+    if (!right.is_zero()) mpz_tdiv_qr(result.get(), rest.get(), a.get(), b.get());
+    MILLRACE_ASSERT(signed_div_or_zero(left, right) == result.low());
+    MILLRACE_ASSERT(signed_mod_or_zero(left, right) == rest.low());
+    MILLRACE_ASSERT(signed_less(left, right) == (mpz_cmp(a.get(), b.get()) < 0));
+}
+
+/// Bits, bytes and shifts. The amount is `left`'s lowest ten bits, so that it is often in range.
+inline void check_bits_against_gmp(const U256& left, const U256& right) {
+    Gmp a{left};
+    Gmp b{right};
+    Gmp result;
+    mpz_and(result.get(), a.get(), b.get());
+    MILLRACE_ASSERT((left & right) == result.low());
+    mpz_ior(result.get(), a.get(), b.get());
+    MILLRACE_ASSERT((left | right) == result.low());
+    mpz_xor(result.get(), a.get(), b.get());
+    MILLRACE_ASSERT((left ^ right) == result.low());
+    mpz_com(result.get(), a.get());
+    MILLRACE_ASSERT(~left == result.low());
+    mpz_neg(result.get(), a.get());
+    MILLRACE_ASSERT(wrapping_negate(left) == result.low());
+
+    const std::size_t digits = left.is_zero() ? 0 : mpz_sizeinbase(a.get(), 2);
+    MILLRACE_ASSERT(bit_length(left) == digits);
+    MILLRACE_ASSERT(leading_zeros(left) == 256 - digits);
+    MILLRACE_ASSERT(byte_length(left) == (digits + 7) / 8);
+
+    const std::uint64_t amount = left.words[0] % 1024;
+    mpz_mul_2exp(result.get(), b.get(), amount);
+    MILLRACE_ASSERT(shift_left(right, amount) == result.low());
+    mpz_fdiv_q_2exp(result.get(), b.get(), amount);
+    MILLRACE_ASSERT(shift_right(right, amount) == result.low());
+    Gmp range;
+    mpz_setbit(range.get(), 256);
+    mpz_powm(result.get(), b.get(), a.get(), range.get());
+    MILLRACE_ASSERT(wrapping_pow(right, left) == result.low());
+
+    const std::uint64_t index = left.words[0] % 40;
+    mpz_fdiv_q_2exp(result.get(), b.get(), index < 32 ? 8 * (31 - index) : 256);
+    mpz_fdiv_r_2exp(result.get(), result.get(), 8);
+    MILLRACE_ASSERT(byte_at(U256{index}, right) == result.low());
+
+    make_signed(b);
+    mpz_fdiv_q_2exp(result.get(), b.get(), amount);
+    MILLRACE_ASSERT(shift_right_signed(right, amount) == result.low());
+    MILLRACE_ASSERT(shift_right_signed(right, U256{amount}) == result.low());
+    if (index < 32) {
+        mpz_fdiv_r_2exp(result.get(), b.get(), 8 * (index + 1));
+        if (mpz_tstbit(result.get(), 8 * index + 7) != 0) {
+            mpz_set_ui(range.get(), 0);
+            mpz_setbit(range.get(), 8 * (index + 1));
+            mpz_sub(result.get(), result.get(), range.get());
+        }
+        MILLRACE_ASSERT(sign_extend(U256{index}, right) == result.low());
+    } else {
+        MILLRACE_ASSERT(sign_extend(U256{index}, right) == right);
+    }
+    if (!left.fits_u64()) {
+        MILLRACE_ASSERT(shift_left(right, left).is_zero());
+        MILLRACE_ASSERT(shift_right(right, left).is_zero());
+        MILLRACE_ASSERT(byte_at(left, right).is_zero());
+        MILLRACE_ASSERT(sign_extend(left, right) == right);
+    }
+}
+
+/// Asserts that every operation on the operands gives what GMP gives.
+inline void check_against_gmp(const U256& left, const U256& right, const U256& third) {
+    check_division_against_gmp(left, right, third);
+    check_bits_against_gmp(left, right);
     Gmp a{left};
     Gmp b{right};
     Gmp result;
@@ -66,22 +172,21 @@ inline void check_against_gmp(const U256& left, const U256& right) {
 
     const int order = mpz_cmp(a.get(), b.get());
     MILLRACE_ASSERT((left < right) == (order < 0));
+    MILLRACE_ASSERT((left > right) == (order > 0));
+    MILLRACE_ASSERT((left <= right) == (order <= 0));
+    MILLRACE_ASSERT((left >= right) == (order >= 0));
     MILLRACE_ASSERT((left == right) == (order == 0));
-
-    const auto division = checked_div(left, right);
-    MILLRACE_ASSERT(division.has_value() == !right.is_zero());
-    if (division) {
-        Gmp remainder;
-        mpz_tdiv_qr(result.get(), remainder.get(), a.get(), b.get());
-        MILLRACE_ASSERT(division->quotient == result.low());
-        MILLRACE_ASSERT(division->remainder == remainder.low());
-    }
+    MILLRACE_ASSERT(((left <=> right) < 0) == (order < 0));
 
     const std::string decimal = to_decimal(left);
     MILLRACE_ASSERT(decimal == a.decimal());
     MILLRACE_ASSERT(u256_from_decimal(decimal) == left);
     MILLRACE_ASSERT(u256_from_rpc_quantity(to_rpc_quantity(left)) == left);
     MILLRACE_ASSERT(from_word(to_word(left)) == left);
+    MILLRACE_ASSERT(u256_from_big_endian(to_word(left).view()) == left);
+    std::array<std::uint8_t, 33> memory{};
+    store_word(left, memory.data() + 1);
+    MILLRACE_ASSERT(load_word(memory.data() + 1) == left);
     MILLRACE_ASSERT(parse_amount(format_amount(Amount{left})) == Amount{left});
 }
 

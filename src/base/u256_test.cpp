@@ -28,8 +28,45 @@ TEST(U256, agrees_with_gmp_on_a_hundred_thousand_seeded_pairs) {
     for (int round = 0; round < 100'000; ++round) {
         const U256 left = edgy(random);
         const U256 right = edgy(random);
-        twin::check_against_gmp(left, right);
+        twin::check_against_gmp(left, right, edgy(random));
     }
+}
+
+// Quotient words that are estimated too large, and those that do not fit: rare with random words.
+TEST(U256, division_is_right_where_the_estimate_is_not) {
+    Prng random{2};
+    const auto word = [&random] {
+        constexpr std::uint64_t top = std::uint64_t{1} << 63;
+        const std::uint64_t words[] = {
+            0, 1, 2, top - 1, top, top + 1, ~std::uint64_t{0} - 1, ~std::uint64_t{0}};
+        return words[random.below(8)];
+    };
+    const auto number = [&word] { return detail::make(word(), word(), word(), word()); };
+    for (int round = 0; round < 200'000; ++round) {
+        twin::check_division_against_gmp(number(), number(), number());
+        // A product of a quotient and a divisor, less one: every step borrows.
+        const U256 divisor = shift_right(number(), random.below(192));
+        const U256 multiple = wrapping_mul(divisor, shift_right(number(), random.below(256)));
+        twin::check_division_against_gmp(wrapping_sub(multiple, U256{1}), divisor, divisor);
+    }
+}
+
+TEST(U256, short_operations_are_evaluated_by_the_compiler) {
+    constexpr U256 ones = wrapping_sub(U256{}, U256{1});
+    static_assert(wrapping_add(ones, U256{1}).is_zero());
+    static_assert(wrapping_mul(ones, ones) == U256{1});
+    static_assert(U256{1} < ones);
+    static_assert(signed_less(ones, U256{}));
+    static_assert(from_word(to_word(shift_left(U256{1}, 200))) == shift_left(U256{1}, 200));
+    static_assert(sign_extend(U256{}, U256{0xff}) == ones);
+    static_assert(leading_zeros(U256{}) == 256);
+}
+
+TEST(U256, the_one_signed_quotient_out_of_range_wraps) {
+    const U256 lowest = shift_left(U256{1}, 255);
+    EXPECT_EQ(signed_div_or_zero(lowest, largest), lowest);
+    EXPECT_EQ(signed_mod_or_zero(lowest, largest), U256{});
+    EXPECT_EQ(wrapping_pow(U256{}, U256{}), U256{1});
 }
 
 TEST(U256, sums_differences_and_products_out_of_range_are_null) {
