@@ -123,7 +123,7 @@ struct BlockFailure {
 
 struct BlockResult {
     state::StateDiff diff;
-    std::vector<types::Receipt> receipts;
+    std::vector<types::TransactionReceipt> receipts;
     std::uint64_t gas_used = 0;
     std::uint64_t blob_gas_used = 0;
     types::Bloom logs_bloom;
@@ -168,8 +168,8 @@ class BlockBuilder {
                  const state::TransactionState::BlockHashes& block_hashes, evm::Arena& arena);
     ~BlockBuilder();
     /// Adds it, or says why it cannot be in this block.
-    Result<types::Receipt, TransactionError> add(const types::SignedTransaction& transaction,
-                                                 const Address& sender);
+    Result<types::TransactionReceipt, TransactionError> add(
+        const types::SignedTransaction& transaction, const Address& sender);
     [[nodiscard]] std::uint64_t gas_left() const noexcept;
     [[nodiscard]] const state::StateView& state() const noexcept;  ///< as it stands now
     /// Withdrawals and closing system calls; the header complete but for its state root, which the
@@ -188,7 +188,7 @@ class BlockBuilder {
 
 /// Ordered-trie roots of bodies.
 Hash32 transactions_root(const std::vector<types::SignedTransaction>& transactions);
-Hash32 receipts_root(const std::vector<types::Receipt>& receipts);
+Hash32 receipts_root(const std::vector<types::TransactionReceipt>& receipts);
 Hash32 withdrawals_root(const std::vector<types::Withdrawal>& withdrawals);
 
 }  // namespace millrace::ledger

@@ -26,7 +26,7 @@ struct SubmitError {
 struct NewHead {
     std::shared_ptr<const types::Block> block;
     Hash32 hash;
-    std::shared_ptr<const std::vector<types::Receipt>> receipts;
+    std::shared_ptr<const std::vector<types::TransactionReceipt>> receipts;
     bool removed = false;  ///< undone by evm_revert
 };
 struct NewPending {

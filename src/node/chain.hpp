@@ -35,7 +35,7 @@ class ChainView {
     [[nodiscard]] virtual const Head& head() const = 0;
     [[nodiscard]] virtual std::optional<types::Header> header(Height height) const = 0;
     [[nodiscard]] virtual std::optional<types::Block> block(Height height) const = 0;
-    [[nodiscard]] virtual std::optional<std::vector<types::Receipt>> receipts(
+    [[nodiscard]] virtual std::optional<std::vector<types::TransactionReceipt>> receipts(
         Height height) const = 0;
     [[nodiscard]] virtual std::optional<Height> height_of(const Hash32& block) const = 0;
     [[nodiscard]] virtual std::optional<TransactionPlace> place_of(
@@ -79,7 +79,7 @@ class Chain {
     struct Sealed {
         types::Block block;
         Hash32 hash;
-        std::vector<types::Receipt> receipts;
+        std::vector<types::TransactionReceipt> receipts;
     };
     [[nodiscard]] std::optional<Sealed> seal(ledger::BlockBuilder::Built built, std::string& why);
     /// Development networks only (evm_revert): forgets the blocks above.

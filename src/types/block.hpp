@@ -70,19 +70,20 @@ struct Block {
 inline constexpr std::size_t block_size_max = 64u << 20;
 Result<Block, codec::RlpError> decode_block(ByteView raw);
 
-struct Receipt {
+/// What a transaction left on the chain (a task's receipt is types::Receipt, settlement.hpp).
+struct TransactionReceipt {
     TransactionKind kind = TransactionKind::legacy;
     bool succeeded = false;
     std::optional<Hash32> state_root;  ///< instead of the status before byzantium
     std::uint64_t cumulative_gas_used = 0;
     Bloom logs_bloom;
     std::vector<Log> logs;
-    bool operator==(const Receipt&) const = default;
+    bool operator==(const TransactionReceipt&) const = default;
 
     /// As in the receipts trie: type byte and RLP (EIP-2718).
     [[nodiscard]] Bytes encode() const;
 };
-Result<Receipt, codec::RlpError> decode_receipt(ByteView raw);
+Result<TransactionReceipt, codec::RlpError> decode_transaction_receipt(ByteView raw);
 
 void add_to_bloom(Bloom& bloom, const Log& log) noexcept;
 /// False: certainly not in it.
