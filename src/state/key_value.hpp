@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -94,7 +93,8 @@ class KeyValueStore : public KeyValueView {
     [[nodiscard]] virtual std::string why() const = 0;
 };
 
-/// In memory, for tests, runners and the simulator. snapshot() copies.
+/// In memory, for tests, runners and the simulator. A snapshot shares the rows; the next write()
+/// copies them all if one is still held. write() and snapshot() in one thread.
 class MemoryStore final : public KeyValueStore {
   public:
     [[nodiscard]] std::optional<Bytes> get(Table table, ByteView key) const override;
@@ -103,8 +103,12 @@ class MemoryStore final : public KeyValueStore {
     [[nodiscard]] bool write(const WriteBatch& batch, Durability durability) override;
     [[nodiscard]] std::string why() const override { return {}; }
 
+    struct Rows;
+    MemoryStore();
+    ~MemoryStore() override;
+
   private:
-    std::map<std::pair<Table, Bytes>, Bytes> rows_;
+    std::shared_ptr<Rows> rows_;
 };
 
 }  // namespace millrace::state
