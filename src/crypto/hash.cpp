@@ -4,7 +4,6 @@
 #include "crypto/hash.hpp"
 
 #include <openssl/evp.h>
-#include <openssl/sha.h>
 
 #include <bit>
 
@@ -74,6 +73,24 @@ void absorb(KeccakState& state, const std::uint8_t* block) noexcept {
     permute(state);
 }
 
+/// Looked up once: OpenSSL's search by name takes longer than hashing a short message.
+const EVP_MD* fetch(const char* name) noexcept {
+    const EVP_MD* const method = EVP_MD_fetch(nullptr, name, nullptr);
+    MILLRACE_ASSERT(method != nullptr);
+    return method;
+}
+
+template <typename Hash>
+Hash digest(const EVP_MD* method, ByteView data) noexcept {
+    Hash result;
+    unsigned size = 0;
+    const int made =
+        EVP_Digest(data.data(), data.size(), result.bytes.data(), &size, method, nullptr);
+    MILLRACE_ASSERT(made == 1);
+    MILLRACE_ASSERT(size == Hash::size);
+    return result;
+}
+
 }  // namespace
 
 Hash32 keccak256(ByteView data) noexcept {
@@ -93,9 +110,13 @@ Hash32 keccak256(ByteView data) noexcept {
 }
 
 Hash32 sha256(ByteView data) noexcept {
-    Hash32 result;
-    SHA256(data.data(), data.size(), result.bytes.data());
-    return result;
+    static const EVP_MD* const method = fetch("SHA256");
+    return digest<Hash32>(method, data);
+}
+
+Ripemd160Hash ripemd160(ByteView data) noexcept {
+    static const EVP_MD* const method = fetch("RIPEMD160");
+    return digest<Ripemd160Hash>(method, data);
 }
 
 struct Sha256::State {

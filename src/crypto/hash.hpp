@@ -14,6 +14,10 @@ Hash32 keccak256(ByteView data) noexcept;
 /// SHA-256 (FIPS 180-4), by OpenSSL.
 Hash32 sha256(ByteView data) noexcept;
 
+using Ripemd160Hash = FixedBytes<struct Ripemd160Tag, 20>;
+/// RIPEMD-160, by OpenSSL. The EVM has it; nothing of ours should.
+Ripemd160Hash ripemd160(ByteView data) noexcept;
+
 /// Incremental SHA-256. Movable only.
 class Sha256 {
   public:

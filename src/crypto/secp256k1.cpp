@@ -76,9 +76,13 @@ Signature sign(const SecretKey& key, const Hash32& digest) noexcept {
 }
 
 std::optional<Address> recover(const Hash32& digest, const Signature& signature) noexcept {
+    if (*Hash32::from(signature.view().subspan(32, 32)) > s_max) return std::nullopt;
+    return recover_any_s(digest, signature);
+}
+
+std::optional<Address> recover_any_s(const Hash32& digest, const Signature& signature) noexcept {
     const std::uint8_t v = signature.bytes[64];
     if (v != 27 && v != 28) return std::nullopt;
-    if (*Hash32::from(signature.view().subspan(32, 32)) > s_max) return std::nullopt;
     secp256k1_ecdsa_recoverable_signature raw;
     if (secp256k1_ecdsa_recoverable_signature_parse_compact(context(), &raw, signature.bytes.data(),
                                                             v - 27) != 1) {

@@ -35,6 +35,9 @@ Signature sign(const SecretKey& key, const Hash32& digest) noexcept;
 /// The signer's address; null when the signature is malformed, high-s, or recovers no key.
 std::optional<Address> recover(const Hash32& digest, const Signature& signature) noexcept;
 
+/// The same by the older rule that the EVM's ecrecover keeps: s may be in either half.
+std::optional<Address> recover_any_s(const Hash32& digest, const Signature& signature) noexcept;
+
 /// EIP-55 mixed-case with 0x.
 std::string checksum_address(const Address& address);
 /// Takes 0x and 40 digits; a mixed-case address must carry the right EIP-55 checksum.
