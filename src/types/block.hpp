@@ -55,6 +55,8 @@ struct Withdrawal {
     Address address;
     std::uint64_t gwei = 0;
     bool operator==(const Withdrawal&) const = default;
+
+    [[nodiscard]] Bytes encode() const;
 };
 
 struct Block {
@@ -66,7 +68,11 @@ struct Block {
 
     [[nodiscard]] Bytes encode() const;
 };
-/// Bounds: block_size_max bytes in all; canonical RLP only.
+/// What a header holds of its ommers: keccak256 of their list.
+Hash32 ommers_hash(const std::vector<Header>& ommers);
+
+/// Bounds: block_size_max bytes in all; canonical RLP only. Blob transactions stand without their
+/// sidecars.
 inline constexpr std::size_t block_size_max = 64u << 20;
 Result<Block, codec::RlpError> decode_block(ByteView raw);
 
@@ -83,7 +89,10 @@ struct TransactionReceipt {
     /// As in the receipts trie: type byte and RLP (EIP-2718).
     [[nodiscard]] Bytes encode() const;
 };
+/// Of any size its caller has in memory; at most 4 topics a log.
 Result<TransactionReceipt, codec::RlpError> decode_transaction_receipt(ByteView raw);
+/// The list of logs as receipts hold it, which suites hash.
+void write_logs(codec::RlpWriter& writer, const std::vector<Log>& logs);
 
 void add_to_bloom(Bloom& bloom, const Log& log) noexcept;
 /// False: certainly not in it.

@@ -3,6 +3,8 @@
 
 #include "types/transaction.hpp"
 
+#include <algorithm>
+
 #include "base/assert.hpp"
 #include "crypto/hash.hpp"
 
@@ -48,7 +50,7 @@ void write_access_list(RlpWriter& writer, const std::vector<AccessListEntry>& en
 
 Result<std::vector<AccessListEntry>, RlpError> read_access_list(RlpReaderView& reader) {
     MILLRACE_TRY(RlpReaderView list, reader.read_list());
-    std::vector<AccessListEntry> entries;  // bounded by transaction_size_max
+    std::vector<AccessListEntry> entries;  // bounded by the input
     while (!list.at_end()) {
         MILLRACE_TRY(RlpReaderView item, list.read_list());
         AccessListEntry entry;
@@ -64,6 +66,60 @@ Result<std::vector<AccessListEntry>, RlpError> read_access_list(RlpReaderView& r
     return entries;
 }
 
+void write_authorizations(RlpWriter& writer, const std::vector<Authorization>& authorizations) {
+    const auto list = writer.begin_list();
+    for (const Authorization& authorization : authorizations) {
+        const auto item = writer.begin_list();
+        writer.write(authorization.chain_id);
+        writer.write(authorization.address);
+        writer.write(authorization.nonce);
+        writer.write(std::uint64_t{authorization.y_parity});
+        writer.write(authorization.r);
+        writer.write(authorization.s);
+        writer.end_list(item);
+    }
+    writer.end_list(list);
+}
+
+Result<std::vector<Authorization>, RlpError> read_authorizations(RlpReaderView& reader) {
+    MILLRACE_TRY(RlpReaderView list, reader.read_list());
+    std::vector<Authorization> authorizations;  // bounded by the input
+    while (!list.at_end()) {
+        MILLRACE_TRY(RlpReaderView item, list.read_list());
+        Authorization authorization;
+        MILLRACE_TRY(authorization.chain_id, item.read_u256());
+        MILLRACE_TRY(authorization.address, item.read_fixed<Address>());
+        MILLRACE_TRY(authorization.nonce, item.read_u64());
+        MILLRACE_TRY(const std::uint64_t y_parity, item.read_u64());
+        if (y_parity > 255) return Err{RlpError::wrong_size};
+        authorization.y_parity = static_cast<std::uint8_t>(y_parity);
+        MILLRACE_TRY(authorization.r, item.read_u256());
+        MILLRACE_TRY(authorization.s, item.read_u256());
+        MILLRACE_TRY_VOID(item.finish());
+        authorizations.push_back(authorization);
+    }
+    return authorizations;
+}
+
+/// EIP-4844: the fields after the access list.
+void write_blob_fields(RlpWriter& writer, const Transaction& transaction) {
+    writer.write(transaction.max_fee_per_blob_gas);
+    const auto list = writer.begin_list();
+    for (const Hash32& hash : transaction.blob_hashes)
+        writer.write(hash);
+    writer.end_list(list);
+}
+
+Result<void, RlpError> read_blob_fields(RlpReaderView& reader, Transaction& transaction) {
+    MILLRACE_TRY(transaction.max_fee_per_blob_gas, reader.read_u256());
+    MILLRACE_TRY(RlpReaderView list, reader.read_list());
+    while (!list.at_end()) {
+        MILLRACE_TRY(const Hash32 hash, list.read_fixed<Hash32>());
+        transaction.blob_hashes.push_back(hash);
+    }
+    return {};
+}
+
 /// The fields up to the signature, inside the caller's list.
 void write_fields(RlpWriter& writer, const Transaction& transaction) {
     const bool legacy = transaction.kind == TransactionKind::legacy;
@@ -71,15 +127,17 @@ void write_fields(RlpWriter& writer, const Transaction& transaction) {
     MILLRACE_ASSERT(!legacy || transaction.access_list.empty());
     if (!legacy) writer.write(*transaction.chain_id);
     writer.write(transaction.nonce);
-    if (transaction.kind == TransactionKind::dynamic_fee) {
-        writer.write(transaction.max_priority_fee_per_gas);
-    }
+    if (has_dynamic_fee(transaction.kind)) writer.write(transaction.max_priority_fee_per_gas);
     writer.write(transaction.max_fee_per_gas);
     writer.write(transaction.gas_limit);
     write_target(writer, transaction.to);
     writer.write(transaction.value.wei);
     writer.write(ByteView{transaction.data});
     if (!legacy) write_access_list(writer, transaction.access_list);
+    if (transaction.kind == TransactionKind::blob) write_blob_fields(writer, transaction);
+    if (transaction.kind == TransactionKind::set_code) {
+        write_authorizations(writer, transaction.authorizations);
+    }
 }
 
 Result<Transaction, RlpError> read_fields(RlpReaderView& reader, TransactionKind kind) {
@@ -92,16 +150,21 @@ Result<Transaction, RlpError> read_fields(RlpReaderView& reader, TransactionKind
         transaction.chain_id = chain_id;
     }
     MILLRACE_TRY(transaction.nonce, reader.read_u64());
-    if (kind == TransactionKind::dynamic_fee) {
+    if (has_dynamic_fee(kind)) {
         MILLRACE_TRY(transaction.max_priority_fee_per_gas, reader.read_u256());
     }
     MILLRACE_TRY(transaction.max_fee_per_gas, reader.read_u256());
     MILLRACE_TRY(transaction.gas_limit, reader.read_u64());
     MILLRACE_TRY(transaction.to, read_target(reader));
     MILLRACE_TRY(transaction.value.wei, reader.read_u256());
-    MILLRACE_TRY(transaction.data, reader.read_bytes(transaction_size_max));
+    MILLRACE_TRY(const ByteView data, reader.read_string());
+    transaction.data = to_bytes(data);
     if (!legacy) {
         MILLRACE_TRY(transaction.access_list, read_access_list(reader));
+    }
+    if (kind == TransactionKind::blob) MILLRACE_TRY_VOID(read_blob_fields(reader, transaction));
+    if (kind == TransactionKind::set_code) {
+        MILLRACE_TRY(transaction.authorizations, read_authorizations(reader));
     }
     return transaction;
 }
@@ -109,7 +172,7 @@ Result<Transaction, RlpError> read_fields(RlpReaderView& reader, TransactionKind
 /// The type byte in front of typed transactions (EIP-2718), then the list.
 Bytes with_type(const Transaction& transaction, RlpWriter&& writer) {
     Bytes encoded = std::move(writer).take();
-    if (transaction.kind != TransactionKind::legacy) {
+    if (has_type_byte(transaction.kind)) {
         encoded.insert(encoded.begin(), static_cast<std::uint8_t>(transaction.kind));
     }
     return encoded;
@@ -120,6 +183,24 @@ std::uint64_t legacy_v(const Transaction& transaction, std::uint8_t y_parity) {
     MILLRACE_ASSERT(*transaction.chain_id <= chain_id_max);
     return *transaction.chain_id * 2 + 35 + y_parity;
 }
+
+std::optional<Address> recover(const Hash32& digest, unsigned y_parity, const U256& r,
+                               const U256& s) {
+    crypto::Signature signature;
+    const Hash32 r_word = to_word(r);
+    const Hash32 s_word = to_word(s);
+    std::copy(r_word.bytes.begin(), r_word.bytes.end(), signature.bytes.begin());
+    std::copy(s_word.bytes.begin(), s_word.bytes.end(), signature.bytes.begin() + 32);
+    signature.bytes[64] = static_cast<std::uint8_t>(27 + y_parity);
+    return crypto::recover(digest, signature);
+}
+
+/// The order n of secp256k1's group (SEC 2, section 2.4.1).
+constexpr U256 group_order = [] {
+    U256 order;
+    order.words = {0xbfd25e8cd0364141, 0xbaaedce6af48a03b, 0xfffffffffffffffe, 0xffffffffffffffff};
+    return order;
+}();
 
 Result<void, RlpError> read_signature(RlpReaderView& reader, SignedTransaction& result) {
     MILLRACE_TRY(const std::uint64_t v, reader.read_u64());
@@ -181,21 +262,34 @@ Hash32 SignedTransaction::hash() const {
 }
 
 std::optional<Address> SignedTransaction::sender() const {
-    crypto::Signature signature;
-    const Hash32 r_word = to_word(r);
-    const Hash32 s_word = to_word(s);
-    std::copy(r_word.bytes.begin(), r_word.bytes.end(), signature.bytes.begin());
-    std::copy(s_word.bytes.begin(), s_word.bytes.end(), signature.bytes.begin() + 32);
-    signature.bytes[64] = static_cast<std::uint8_t>(27 + y_parity);
-    return crypto::recover(signing_hash(transaction), signature);
+    return recover(signing_hash(transaction), y_parity, r, s);
+}
+
+std::optional<Address> SignedTransaction::sender_before_homestead() const {
+    const auto mirrored = checked_sub(group_order, s);
+    if (!mirrored || *mirrored >= s) return sender();
+    // (r, s, v) and (r, n - s, 1 - v) recover the same key.
+    return recover(signing_hash(transaction), y_parity ^ 1, r, *mirrored);
+}
+
+std::optional<Address> Authorization::authority() const {
+    if (y_parity > 1) return std::nullopt;
+    RlpWriter writer;
+    const auto list = writer.begin_list();
+    writer.write(chain_id);
+    writer.write(address);
+    writer.write(nonce);
+    writer.end_list(list);
+    Bytes signed_bytes = std::move(writer).take();
+    signed_bytes.insert(signed_bytes.begin(), 0x05);
+    return recover(crypto::keccak256(signed_bytes), y_parity, r, s);
 }
 
 Result<SignedTransaction, RlpError> decode_transaction(ByteView raw) {
     if (raw.empty()) return Err{RlpError::truncated};
-    if (raw.size() > transaction_size_max) return Err{RlpError::wrong_size};
     TransactionKind kind = TransactionKind::legacy;
     if (raw[0] < 0xc0) {
-        if (raw[0] != 1 && raw[0] != 2) return Err{RlpError::bad_value};
+        if (raw[0] < 1 || raw[0] > 4) return Err{RlpError::bad_value};
         kind = static_cast<TransactionKind>(raw[0]);
         raw = raw.subspan(1);
     }

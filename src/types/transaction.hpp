@@ -50,7 +50,7 @@ struct Transaction {
     std::optional<std::uint64_t> chain_id;  ///< absent only in legacy form; below 2^63 - 18
     std::uint64_t nonce = 0;
     U256 max_fee_per_gas;           ///< the gas price in the other two forms
-    U256 max_priority_fee_per_gas;  ///< dynamic_fee only
+    U256 max_priority_fee_per_gas;  ///< from dynamic_fee on
     std::uint64_t gas_limit = 0;
     std::optional<Address> to;  ///< absent: creates a contract
     Amount value;
@@ -76,14 +76,26 @@ struct SignedTransaction {
     [[nodiscard]] Hash32 hash() const;
     /// Null when the signature is invalid or has a high s (EIP-2).
     [[nodiscard]] std::optional<Address> sender() const;
+    /// The same for blocks before homestead, where s may be high.
+    [[nodiscard]] std::optional<Address> sender_before_homestead() const;
 };
+
+/// What EIP-2718 puts in front: nothing for the legacy form.
+[[nodiscard]] constexpr bool has_type_byte(TransactionKind kind) noexcept {
+    return kind != TransactionKind::legacy;
+}
+/// With max_priority_fee_per_gas and max_fee_per_gas (EIP-1559) instead of one gas price.
+[[nodiscard]] constexpr bool has_dynamic_fee(TransactionKind kind) noexcept {
+    return kind >= TransactionKind::dynamic_fee;
+}
 
 /// What is signed.
 Hash32 signing_hash(const Transaction& transaction);
 SignedTransaction sign_transaction(Transaction transaction, const crypto::SecretKey& key);
 
-/// Takes what encode() gives, canonical form only. bad_value: an unknown type byte, or a v that no
-/// rule allows.
+/// Takes what encode() gives, canonical form only, of any size its caller has in memory; lists are
+/// bounded by that size. bad_value: an unknown type byte, or a v that no rule allows. What blocks
+/// judge by their fork (no blobs, no destination, a signature out of range) is let through.
 Result<SignedTransaction, codec::RlpError> decode_transaction(ByteView raw);
 
 /// The address of the contract that `creator` creates with this nonce (CREATE).
