@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+
+#include "trie/update.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "crypto/hash.hpp"
+
+namespace millrace::trie {
+namespace {
+
+/// An update with its key unpacked; an empty value deletes.
+struct Item {
+    Nibbles key;
+    ByteView value;
+    [[nodiscard]] bool deletes() const noexcept { return value.empty(); }
+};
+using Items = std::span<const Item>;
+
+/// A subtree after its updates. The node is not stored yet: its parent decides whether it stays
+/// where it is or dissolves into another.
+struct Applied {
+    std::optional<Node> node;
+    bool is_changed = false;
+};
+using AppliedResult = Result<Applied, TrieError>;
+
+Items items_below(Items items, std::size_t depth, std::uint8_t nibble) {
+    const auto first = std::ranges::partition_point(
+        items, [&](const Item& item) { return item.key[depth] < nibble; });
+    const auto last = std::ranges::partition_point(
+        items, [&](const Item& item) { return item.key[depth] <= nibble; });
+    return {first, last};
+}
+
+/// The items whose key goes on with `path` after `depth` nibbles.
+Items items_along(Items items, std::size_t depth, const Nibbles& path) {
+    const auto goes_along = [&](const Item& item) {
+        return common_prefix(item.key, depth, path, 0) == path.size();
+    };
+    const auto first = std::ranges::find_if(items, goes_along);
+    const auto last = std::find_if_not(first, items.end(), goes_along);
+    return {first, last};
+}
+
+class Updater {
+  public:
+    explicit Updater(const NodeSource& source) noexcept : source_{source} {}
+
+    Result<Updated, TrieError> run(Items items) {
+        MILLRACE_TRY(std::optional<Node> root, load_root(source_));
+        const bool had_root = root.has_value();
+        MILLRACE_TRY(Applied applied, apply(Nibbles{}, std::move(root), items));
+        Updated result{.root = empty_root, .is_changed = applied.is_changed, .changes = {}};
+        if (applied.node) {
+            Bytes encoded = encode(*applied.node);
+            result.root = crypto::keccak256(encoded);
+            if (applied.is_changed) changes_.push_back({Nibbles{}, std::move(encoded)});
+        } else if (had_root) {
+            changes_.push_back({Nibbles{}, std::nullopt});
+        }
+        result.changes = std::move(changes_);
+        return result;
+    }
+
+  private:
+    AppliedResult apply(const Nibbles& at, std::optional<Node> node, Items items) {
+        if (items.empty()) return Applied{std::move(node), false};
+        if (!node) return apply_to_nothing(at, items);
+        if (auto* leaf = std::get_if<Leaf>(&*node)) return apply_to_leaf(at, *leaf, items);
+        if (auto* branch = std::get_if<Branch>(&*node))
+            return apply_to_branch(at, std::move(*branch), items);
+        return apply_to_extension(at, *std::get_if<Extension>(&*node), items);
+    }
+
+    AppliedResult apply_to_nothing(const Nibbles& at, Items items) {
+        std::vector<Item> kept;
+        std::ranges::copy_if(items, std::back_inserter(kept),
+                             [](const Item& item) { return !item.deletes(); });
+        if (kept.empty()) return Applied{};
+        return Applied{build(at.size(), kept), true};
+    }
+
+    AppliedResult apply_to_leaf(const Nibbles& at, Leaf& leaf, Items items) {
+        const Item own{at.with(leaf.path), leaf.value};
+        std::vector<Item> kept;
+        bool is_changed = false;
+        bool own_is_placed = false;
+        for (const Item& item : items) {
+            const bool is_own = item.key == own.key;
+            if (!own_is_placed &&
+                (is_own || std::ranges::lexicographical_compare(own.key.view(), item.key.view()))) {
+                own_is_placed = true;
+                if (!is_own) kept.push_back(own);
+            }
+            is_changed = is_changed ||
+                         (is_own ? !std::ranges::equal(item.value, own.value) : !item.deletes());
+            if (!item.deletes()) kept.push_back(item);
+        }
+        if (!own_is_placed) kept.push_back(own);
+        if (!is_changed) return Applied{std::move(leaf), false};
+        if (kept.empty()) return Applied{std::nullopt, true};
+        return Applied{build(at.size(), kept), true};
+    }
+
+    AppliedResult apply_to_extension(const Nibbles& at, const Extension& extension, Items items) {
+        const Nibbles& path = extension.path;
+        std::size_t shared = path.size();
+        for (const Item& item : items) {
+            if (!item.deletes())
+                shared = std::min(shared, common_prefix(item.key, at.size(), path, 0));
+        }
+        if (shared < path.size()) return split(at, extension, shared, items);
+        const Items along = items_along(items, at.size(), path);
+        if (along.empty()) return Applied{extension, false};
+        const Nibbles below = at.with(path);
+        MILLRACE_TRY(Node child, load(source_, below, extension.child));
+        MILLRACE_TRY(Applied applied, apply(below, std::move(child), along));
+        if (!applied.is_changed) return Applied{extension, false};
+        return Applied{join(at, path, extension.child.is_hash(), std::move(applied.node)), true};
+    }
+
+    /// A fork where an update leaves the extension; what is left of it hangs below.
+    AppliedResult split(const Nibbles& at, const Extension& extension, std::size_t shared,
+                        Items items) {
+        const Nibbles lead = extension.path.first(shared);
+        const Nibbles fork = at.with(lead);
+        const std::uint8_t nibble = extension.path[shared];
+        const Nibbles rest = extension.path.from(shared + 1);
+        Branch branch;
+        std::optional<Moved> moved;
+        if (rest.empty()) {
+            branch.children[nibble] = extension.child;
+        } else {
+            moved = Moved{nibble, Extension{rest, extension.child}};
+        }
+        const Items along = items_along(items, at.size(), lead);
+        MILLRACE_TRY(Applied applied,
+                     apply_to_branch(fork, std::move(branch), along, std::move(moved)));
+        return Applied{join(at, lead, false, std::move(applied.node)), true};
+    }
+
+    /// A child that is not stored where it now belongs.
+    struct Moved {
+        std::uint8_t nibble;
+        Node node;
+    };
+
+    /// The first surviving child of a fork waits here until a second is seen: a fork of one
+    /// dissolves into it.
+    struct Waiting {
+        std::uint8_t nibble;
+        bool had_row;
+        Node node;
+    };
+
+    AppliedResult apply_to_branch(const Nibbles& at, Branch branch, Items items,
+                                  std::optional<Moved> moved = std::nullopt) {
+        Applied result{std::nullopt, moved.has_value()};
+        if (items.front().key.size() == at.size()) {
+            const Item& own = items.front();
+            if (!std::ranges::equal(own.value, branch.value)) {
+                branch.value = to_bytes(own.value);
+                result.is_changed = true;
+            }
+            items = items.subspan(1);
+        }
+        std::array<Items, 16> groups;
+        std::size_t survivors = branch.value.empty() ? 0 : 1;
+        for (std::uint8_t nibble = 0; nibble < 16; ++nibble) {
+            groups[nibble] = items_below(items, at.size(), nibble);
+            if (groups[nibble].empty() && !branch.children[nibble].empty()) ++survivors;
+        }
+        std::optional<Waiting> waiting;
+        for (std::uint8_t nibble = 0; nibble < 16; ++nibble) {
+            const bool is_moved = moved && moved->nibble == nibble;
+            if (groups[nibble].empty() && !is_moved) continue;
+            NodeRef& child = branch.children[nibble];
+            const bool had_row = child.is_hash();
+            const Nibbles below = at.with(nibble);
+            std::optional<Node> node;
+            if (is_moved) {
+                node = std::move(moved->node);
+            } else if (!child.empty()) {
+                MILLRACE_TRY(node, load(source_, below, child));
+            }
+            MILLRACE_TRY(Applied applied, apply(below, std::move(node), groups[nibble]));
+            if (!applied.is_changed && !is_moved) {
+                if (!child.empty()) ++survivors;
+                continue;
+            }
+            result.is_changed = true;
+            child = NodeRef{};
+            if (!applied.node) {
+                if (had_row) erase(below);
+            } else if (++survivors == 1) {
+                waiting = Waiting{nibble, had_row, std::move(*applied.node)};
+            } else {
+                child = store(below, had_row, *applied.node);
+            }
+        }
+        if (waiting && survivors > 1) {
+            branch.children[waiting->nibble] =
+                store(at.with(waiting->nibble), waiting->had_row, waiting->node);
+        }
+        if (survivors == 0) return result;
+        if (survivors > 1) {
+            result.node = std::move(branch);
+            return result;
+        }
+        MILLRACE_TRY(result.node, dissolve(at, std::move(branch), std::move(waiting)));
+        return result;
+    }
+
+    /// A fork with one child or a value alone.
+    Result<Node, TrieError> dissolve(const Nibbles& at, Branch branch,
+                                     std::optional<Waiting> waiting) {
+        if (!branch.value.empty()) return Node{Leaf{Nibbles{}, std::move(branch.value)}};
+        if (!waiting) {
+            const auto last = std::ranges::find_if(
+                branch.children, [](const NodeRef& child) { return !child.empty(); });
+            MILLRACE_ASSERT(last != branch.children.end());
+            const auto nibble = static_cast<std::uint8_t>(last - branch.children.begin());
+            MILLRACE_TRY(Node node, load(source_, at.with(nibble), *last));
+            if (std::holds_alternative<Branch>(node))
+                return Node{Extension{Nibbles{}.with(nibble), *last}};
+            waiting = Waiting{nibble, last->is_hash(), std::move(node)};
+        }
+        return *join(at, Nibbles{}.with(waiting->nibble), waiting->had_row,
+                     std::move(waiting->node));
+    }
+
+    /// The node at `at` that leads along `path` to `node`, which lies at their end and may have a
+    /// row there.
+    std::optional<Node> join(const Nibbles& at, const Nibbles& path, bool had_row,
+                             std::optional<Node> node) {
+        if (path.empty()) return node;
+        const Nibbles below = at.with(path);
+        if (!node) {
+            if (had_row) erase(below);
+            return std::nullopt;
+        }
+        if (std::holds_alternative<Branch>(*node))
+            return Extension{path, store(below, had_row, *node)};
+        if (had_row) erase(below);
+        if (auto* leaf = std::get_if<Leaf>(&*node))
+            return Leaf{path.with(leaf->path), std::move(leaf->value)};
+        const auto& extension = *std::get_if<Extension>(&*node);
+        return Extension{path.with(extension.path), extension.child};
+    }
+
+    /// The subtree of keys where none was; they share `depth` nibbles.
+    Node build(std::size_t depth, Items items) {
+        const Item& first = items.front();
+        if (items.size() == 1) return Leaf{first.key.from(depth), to_bytes(first.value)};
+        const std::size_t fork = depth + common_prefix(first.key, depth, items.back().key, depth);
+        Branch branch;
+        Items rest = items;
+        if (first.key.size() == fork) {
+            branch.value = to_bytes(first.value);
+            rest = rest.subspan(1);
+        }
+        while (!rest.empty()) {
+            const std::uint8_t nibble = rest.front().key[fork];
+            const Items group = items_below(rest, fork, nibble);
+            branch.children[nibble] =
+                store(first.key.first(fork).with(nibble), false, build(fork + 1, group));
+            rest = rest.subspan(group.size());
+        }
+        if (fork == depth) return branch;
+        return Extension{first.key.first(fork).from(depth),
+                         store(first.key.first(fork), false, branch)};
+    }
+
+    NodeRef store(const Nibbles& path, bool had_row, const Node& node) {
+        Bytes encoded = encode(node);
+        const NodeRef reference = NodeRef::of_node(encoded);
+        if (reference.is_hash()) {
+            changes_.push_back({path, std::move(encoded)});
+        } else if (had_row) {
+            erase(path);
+        }
+        return reference;
+    }
+
+    void erase(const Nibbles& path) { changes_.push_back({path, std::nullopt}); }
+
+    const NodeSource& source_;
+    std::vector<NodeChange> changes_;
+};
+
+}  // namespace
+
+Result<Updated, TrieError> update(const NodeSource& source, std::span<const UpdateView> updates) {
+    std::vector<Item> items;
+    items.reserve(updates.size());
+    for (std::size_t index = 0; index < updates.size(); ++index) {
+        MILLRACE_ASSERT(updates[index].key.size() <= key_size_max);
+        MILLRACE_ASSERT(index == 0 || std::ranges::lexicographical_compare(updates[index - 1].key,
+                                                                           updates[index].key));
+        items.push_back({Nibbles::of(updates[index].key), updates[index].value});
+    }
+    return Updater{source}.run(items);
+}
+
+}  // namespace millrace::trie
