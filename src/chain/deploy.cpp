@@ -91,11 +91,7 @@ Outcome<types::SettlementDomain> read_capabilities(ChainClient& client,
     }
     types::SettlementDomain domain;
     domain.chain_id = U256{client.chain_id()};
-    MILLRACE_TRY(domain.genesis, client.genesis_hash());
-    if (parts->network != domain.genesis) {
-        return Err{Failure{"the Capabilities contract belongs to another network",
-                           crypto::checksum_address(capabilities), ""}};
-    }
+    domain.genesis = parts->network;
     domain.capabilities = capabilities;
     domain.providers = parts->providers;
     domain.deposits = parts->deposits;

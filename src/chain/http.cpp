@@ -208,14 +208,17 @@ struct HttpClient::State {
     }
 
     template <typename Stream>
-    Outcome<std::string> exchange(Stream& stream, const std::string& body, SteadyTime deadline,
+    Outcome<std::string> exchange(Stream& stream, const std::string* body, SteadyTime deadline,
                                   bool& answered) {
-        http::request<http::string_body> request{http::verb::post, url.target, 11};
+        http::request<http::string_body> request{body ? http::verb::post : http::verb::get,
+                                                 url.target, 11};
         request.set(http::field::host, url.name().substr(url.tls ? 8 : 7));
-        request.set(http::field::content_type, "application/json");
         request.set(http::field::user_agent, "millrace");
-        request.body() = body;
-        request.prepare_payload();
+        if (body != nullptr) {
+            request.set(http::field::content_type, "application/json");
+            request.body() = *body;
+            request.prepare_payload();
+        }
         error_code result;
         lowest().expires_at(deadline);
         http::async_write(stream, request,
@@ -240,6 +243,14 @@ HttpClient::HttpClient(HttpUrl url) : state_{std::make_unique<State>(std::move(u
 HttpClient::~HttpClient() = default;
 
 Outcome<std::string> HttpClient::post(const std::string& body, Duration timeout) {
+    return ask(&body, timeout);
+}
+
+Outcome<std::string> HttpClient::get(Duration timeout) {
+    return ask(nullptr, timeout);
+}
+
+Outcome<std::string> HttpClient::ask(const std::string* body, Duration timeout) {
     State& state = *state_;
     const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
     try {

@@ -38,8 +38,11 @@ class HttpClient {
     /// The body of a response with any status (JSON-RPC errors may come with 4xx); a Failure when
     /// there is none within `timeout`, which covers connecting, sending and receiving together.
     Outcome<std::string> post(const std::string& body, Duration timeout);
+    /// The body of the URL's page, under the same rules.
+    Outcome<std::string> get(Duration timeout);
 
   private:
+    Outcome<std::string> ask(const std::string* body, Duration timeout);
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -6,6 +6,7 @@
 #include <functional>
 #include <set>
 
+#include "chain/deploy.hpp"
 #include "crypto/secp256k1.hpp"
 #include "io/config.hpp"
 #include "io/files.hpp"
@@ -228,8 +229,6 @@ Outcome<std::unique_ptr<ChainClient>> connect_to_network(const NetworkFile& netw
     if (U256{client->chain_id()} != network.domain.chain_id) {
         return other_chain("chain id " + std::to_string(client->chain_id()));
     }
-    MILLRACE_TRY(const Hash32 genesis, client->genesis_hash());
-    if (genesis != network.domain.genesis) return other_chain("another genesis block");
     struct Named {
         const char* name;
         const Address& address;
@@ -241,6 +240,10 @@ Outcome<std::unique_ptr<ChainClient>> connect_to_network(const NetworkFile& netw
         MILLRACE_TRY(const Bytes code, client->code(contract.address));
         if (code.empty()) return other_chain(std::string{"no "} + contract.name + " contract");
     }
+    const auto found = read_capabilities(*client, domain.capabilities);
+    if (!found) return Err{found.error()};
+    if (found->genesis != domain.genesis) return other_chain("another genesis");
+    if (*found != domain) return other_chain("other contracts");
     return client;
 }
 

@@ -20,7 +20,7 @@ namespace millrace::chain {
 ///     name = "local"
 ///     rpc_url = "http://127.0.0.1:8545"
 ///     chain_id = 5065036
-///     genesis = "0x…"            # hash of block 0, the salt of every signature
+///     genesis = "0x…"            # Capabilities.network(), the salt of every signature
 ///     dev = true                 # lying on purpose and the faucet are allowed
 ///     finality = "finalized"     # or a number of blocks; 0: what is mined is final
 ///
@@ -51,8 +51,8 @@ Outcome<void> write_network_file(const std::string& path, const NetworkFile& net
 /// The file of a network below a home: <home>/<network>/network.toml.
 std::string network_file_path(const std::string& home, const std::string& network);
 
-/// Connects to rpc_url and makes sure that it is this network: chain id, genesis, and code at the
-/// contracts' addresses.
+/// Connects to rpc_url and makes sure that it is this network: chain id, code at the contracts'
+/// addresses, and a Capabilities contract that names them and this genesis.
 Outcome<std::unique_ptr<ChainClient>> connect_to_network(const NetworkFile& network,
                                                          Duration timeout = Duration{10'000});
 
