@@ -280,7 +280,8 @@ void Requestor::State::on(const AllocationUpdated& event) {
     if (allocation.status == AllocationStatus::finalized || event.status == allocation.status)
         return;
     allocation.status = event.status;
-    allocation.transaction = event.transaction;
+    // After a restart an allocation is found to stand; then its transaction is not known anew.
+    if (!event.transaction.is_zero()) allocation.transaction = event.transaction;
     allocation.why = event.why.substr(0, 1024);
     dirty_.allocations.insert(event.allocation);
     work_changed_ = true;
@@ -415,12 +416,28 @@ void Requestor::State::on_message(PeerEntry& peer, const types::VoucherAck& ack)
         return bad_message(peer, "acknowledges more than was signed");
     if (ack.cumulative <= stream.acknowledged && !stream.acknowledged.wei.is_zero()) return;
     stream.acknowledged = ack.cumulative;
+    stream.tasks_acknowledged = std::max(stream.tasks_acknowledged, acknowledged_tasks(stream));
     if (stream.acknowledged == stream.cumulative) {
         const auto grown = peer.credit + static_cast<std::uint32_t>(stream.unacknowledged.size());
         peer.credit = std::min(credit_max, grown);
         stream.unacknowledged.clear();
     }
     work_changed_ = true;
+}
+
+/// How many of the stream's results an acknowledged sum covers: all, less the newest whose prices
+/// lie above it. Of results no longer remembered it counts none.
+std::uint64_t Requestor::State::acknowledged_tasks(const StreamEntry& stream) const {
+    Amount sum = stream.cumulative;
+    std::uint64_t newer = 0;
+    for (auto id = stream.unacknowledged.rbegin(); id != stream.unacknowledged.rend(); ++id) {
+        if (sum <= stream.acknowledged) return stream.tasks - newer;
+        const LeaseEntry* entry = lease_of(*id);
+        if (entry == nullptr) break;
+        sum = minus_or_zero(sum, entry->paid);
+        ++newer;
+    }
+    return sum <= stream.acknowledged ? stream.tasks - newer : 0;
 }
 
 void Requestor::State::start_closing(StreamEntry& stream) {

@@ -76,10 +76,23 @@ JobRow Requestor::State::job_row(const JobEntry& job) const {
             .done = job.done,
             .failed = job.failed,
             .running = job.active.size() + job.fetching.size(),
+            .verified = job.done + job.fetching.size(),
+            .acknowledged = acknowledged_results(job),
             .submitted = job.submitted,
             .finished = job.finished,
             .spent = job.spent,
             .waits_for = waits_for(job)};
+}
+
+std::uint64_t Requestor::State::acknowledged_results(const JobEntry& job) const {
+    std::uint64_t count = 0;
+    for (const std::uint64_t number : job.allocations) {
+        const auto allocation = allocations_.find(number);
+        if (allocation == allocations_.end()) continue;
+        for (const AllocationLeaf& leaf : allocation->second.leaves)
+            count += streams_.at({number, leaf.payee}).tasks_acknowledged;
+    }
+    return count;
 }
 
 std::vector<JobRow> Requestor::State::job_rows() const {
@@ -103,11 +116,14 @@ std::optional<JobSummary> Requestor::State::summary(const Hash32& id) const {
                        .spent = job->spent,
                        .settled = job->is_ended,
                        .providers = {},
-                       .contradiction_reports = {}};
+                       .contradiction_reports = {},
+                       .allocations = {}};
     for (const std::uint64_t number : job->allocations) {
         const auto allocation = allocations_.find(number);
         summary.settled =
             summary.settled && allocation != allocations_.end() && allocation->second.is_over;
+        if (allocation != allocations_.end() && !allocation->second.transaction.is_zero())
+            summary.allocations.emplace_back(number, allocation->second.transaction);
     }
     for (const auto& [provider, share] : job->shares) {
         summary.providers.push_back(share);

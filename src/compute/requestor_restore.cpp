@@ -116,6 +116,8 @@ void Requestor::State::rebuild() {
                             (entry->state == LeaseState::refused && !entry->is_blameless);
         if (failed) ++share.lost;
     }
+    for (auto& [key, stream] : streams_)
+        stream.tasks_acknowledged = acknowledged_tasks(stream);
     for (auto& [id, job] : jobs_) {
         for (auto& [index, task] : job.tasks) {
             if (!task.accepted) continue;

@@ -193,6 +193,7 @@ struct StreamEntry {
     Amount cumulative{};
     std::uint64_t tasks = 0;
     Amount acknowledged{};
+    std::uint64_t tasks_acknowledged = 0;  ///< whose price `acknowledged` covers
     std::vector<Hash32> unacknowledged{};  ///< leases paid since, at most the newest 1,024
     StreamState state = StreamState::open;
     Hash32 close_transaction{};
@@ -272,6 +273,7 @@ class Requestor::State {
     [[nodiscard]] std::string explain_task(const requestor::JobEntry& job, std::uint64_t index,
                                            Instant now) const;
     [[nodiscard]] std::string waits_for(const requestor::JobEntry& job) const;
+    [[nodiscard]] std::uint64_t acknowledged_results(const requestor::JobEntry& job) const;
     [[nodiscard]] Amount signed_total() const;
     [[nodiscard]] Amount allocated_open() const;
     [[nodiscard]] const requestor::JobEntry* find_job(const Hash32& id) const;
@@ -386,6 +388,7 @@ class Requestor::State {
     void emit_allocate(const AllocationEntry& allocation);
     [[nodiscard]] types::AllocationProof proof_of(const StreamEntry& stream) const;
     [[nodiscard]] bool is_final(const StreamEntry& stream) const;
+    [[nodiscard]] std::uint64_t acknowledged_tasks(const StreamEntry& stream) const;
     void allocation_timer(std::uint64_t number);
     void stream_timer(const requestor::StreamKey& key);
     void report(requestor::EvidenceEntry& entry);

@@ -43,6 +43,9 @@ struct JobRow {
     std::uint64_t done = 0;  ///< accepted with outputs stored
     std::uint64_t failed = 0;
     std::uint64_t running = 0;  ///< tasks with a lease out, or fetching
+    std::uint64_t verified =
+        0;  ///< tasks with an accepted result, its outputs stored or on the way
+    std::uint64_t acknowledged = 0;  ///< paid results whose voucher their provider has confirmed
     Instant submitted;
     std::optional<Instant> finished;
     Amount spent;           ///< of accepted receipts
@@ -118,6 +121,7 @@ struct JobSummary {
     bool settled = false;  ///< every stream of the job is closed or released
     std::vector<ProviderShare> providers;
     std::vector<std::pair<Hash32, Hash32>> contradiction_reports;  ///< evidence, transaction
+    std::vector<std::pair<std::uint64_t, Hash32>> allocations;     ///< number, transaction
 };
 
 }  // namespace millrace::compute::requestor

@@ -44,6 +44,8 @@ Json job_json(const req::JobRow& job) {
             {"done", job.done},
             {"failed", job.failed},
             {"running", job.running},
+            {"verified", job.verified},
+            {"acknowledged", job.acknowledged},
             {"spent", wei(job.spent)},
             {"waits_for", job.waits_for},
             {"submitted_ms", job.submitted.ms},
@@ -269,7 +271,7 @@ Json RequestorControl::summary_of(const Hash32& job) const {
     }
     json["contradiction_reports"] = std::move(reports);
     Json allocations = Json::array();
-    for (const auto& [allocation, transaction] : daemon_.allocation_transactions_) {
+    for (const auto& [allocation, transaction] : summary->allocations) {
         allocations.push_back({{"allocation", allocation}, {"transaction", hex(transaction)}});
     }
     json["allocations"] = std::move(allocations);
