@@ -9,6 +9,8 @@
 
 #include "cli/agent_client.hpp"
 #include "cli/commands.hpp"
+#include "cli/job_watch.hpp"
+#include "cli/summary.hpp"
 
 namespace millrace::cli {
 
@@ -21,6 +23,7 @@ struct JobOptions {
     std::string job;
     std::int64_t task = -1;
     bool json = false;
+    bool quiet = false;
 };
 
 constexpr Duration reply_time_max{30'000};
@@ -130,6 +133,23 @@ int cancel_job(const JobOptions& options) {
     return 0;
 }
 
+int wait_for_job(const JobOptions& options) {
+    const auto follow = [&]() -> Outcome<int> {
+        MILLRACE_TRY(const Json last,
+                     watch_job(options.agent, options.job, options.quiet, [](const Json&) {}));
+        MILLRACE_TRY(const Json summary, await_settlement(options.agent, last.at("id")));
+        if (options.json) {
+            std::printf("%s\n", summary.dump().c_str());
+        } else {
+            print_summary(summary);
+        }
+        MILLRACE_TRY_VOID(check_ended_well(last, summary));
+        return 0;
+    };
+    const auto status = follow();
+    return status ? *status : print_failure(status.error());
+}
+
 int list_providers(const JobOptions& options) {
     const auto reply = call_agent(options.agent, {{"op", "providers"}}, reply_time_max);
     if (!reply) return print_failure(reply.error());
@@ -168,6 +188,9 @@ CLI::App* add_subcommand(CLI::App* parent, const char* name, const char* help, b
     if (takes_job && (std::string{name} == "logs" || std::string{name} == "explain")) {
         command->add_option("--task", options->task, "only this task (its index)");
     }
+    if (std::string{name} == "wait") {
+        command->add_flag("--quiet", options->quiet, "no progress line");
+    }
     return command;
 }
 
@@ -181,6 +204,8 @@ void add_job_command(CLI::App& app, int& exit_status) {
     add_subcommand(job, "logs", "stdout and stderr of its tasks", true, exit_status, show_logs);
     add_subcommand(job, "explain", "why a task waits, ran twice or was rejected", true, exit_status,
                    explain_job);
+    add_subcommand(job, "wait", "until a job is over and settled; then its summary", true,
+                   exit_status, wait_for_job);
     add_subcommand(job, "cancel", "stop a job; what was accepted stays paid", true, exit_status,
                    cancel_job);
 }

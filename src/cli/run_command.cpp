@@ -11,6 +11,7 @@
 #include "cli/agent_client.hpp"
 #include "cli/commands.hpp"
 #include "cli/job_file.hpp"
+#include "cli/job_watch.hpp"
 #include "cli/local_run.hpp"
 #include "cli/progress.hpp"
 #include "cli/summary.hpp"
@@ -42,7 +43,6 @@ struct RunOptions {
 
 constexpr Duration submit_time_max{300'000};
 constexpr Duration reply_time_max{60'000};
-constexpr Duration settle_time_max{120'000};
 
 Outcome<daemon::JobRequest> read_request(const RunOptions& options) {
     JobDescription job;
@@ -113,42 +113,6 @@ int run_local_only(const RunOptions& options, const daemon::JobRequest& request)
     return run->exit_not_zero == 0 ? 0 : 1;
 }
 
-/// Shows progress until the job is over. Returns its last state line.
-Outcome<Json> watch_job(const RunOptions& options, const std::string& job) {
-    ProgressLine progress{!options.quiet};
-    Json last;
-    const auto streamed =
-        stream_agent(options.agent, {{"op", "watch"}, {"job", job}}, [&](const Json& line) {
-            last = line;
-            progress.show(line.at("done"), line.at("tasks"), line.at("running"),
-                          line.at("elapsed_ms"), line.at("waits_for"));
-            return true;
-        });
-    progress.finish();
-    if (!streamed || last.is_null() || !last.value("final", false)) {
-        return Err{Failure{.what = "the agent stopped while the job was running",
-                           .where = job,
-                           .remedy = "start it again: the job goes on by itself; see millrace job "
-                                     "show"}};
-    }
-    return last;
-}
-
-/// The agent answers once every payee's stream is closed on chain and every lie is reported, or
-/// after a minute, with what stands then.
-Outcome<Json> await_settlement(const RunOptions& options, const std::string& job) {
-    MILLRACE_TRY(
-        const Json summary,
-        call_agent(options.agent, {{"op", "await_settlement"}, {"job", job}}, settle_time_max));
-    if (!summary.at("settled").get<bool>()) {
-        std::fprintf(stderr,
-                     "warning: not everything is settled on chain yet; the agent goes on with it "
-                     "(millrace job show %s)\n",
-                     job.c_str());
-    }
-    return summary;
-}
-
 Outcome<Json> compare_with_local(const daemon::JobRequest& request, const Json& summary,
                                  bool quiet) {
     daemon::JobRequest local = request;
@@ -173,7 +137,8 @@ Outcome<Json> compare_with_local(const daemon::JobRequest& request, const Json& 
     return json;
 }
 
-Outcome<int> run_on_network(const RunOptions& options, const daemon::JobRequest& request) {
+Outcome<int> run_on_network(const RunOptions& options, const daemon::JobRequest& request,
+                            Instant start) {
     MILLRACE_TRY(const Json before,
                  call_agent(options.agent, {{"op", "snapshot"}}, reply_time_max));
     MILLRACE_TRY(const Json submitted,
@@ -185,15 +150,23 @@ Outcome<int> run_on_network(const RunOptions& options, const daemon::JobRequest&
         std::printf("%s\n", options.json ? submitted.dump().c_str() : job.c_str());
         return 0;
     }
-    MILLRACE_TRY(const Json last, watch_job(options, job));
-    MILLRACE_TRY(const Json summary, await_settlement(options, job));
+    FirstTask first;
+    const auto note = [&](const Json& state) {
+        const Duration so_far = io::steady_now() - start;
+        const auto has = [&](const char* key) { return state.at(key).get<std::uint64_t>() > 0; };
+        if (!first.verified && has("verified")) first.verified = so_far;
+        if (!first.paid && has("acknowledged")) first.paid = so_far;
+    };
+    MILLRACE_TRY(const Json last, watch_job(options.agent, job, options.quiet, note));
+    MILLRACE_TRY(const Json summary, await_settlement(options.agent, job));
+    note(summary);  // of a job of a few short tasks the watch may end before the first voucher
     MILLRACE_TRY(const Json after, call_agent(options.agent, {{"op", "snapshot"}}, reply_time_max));
     Json local;
     const bool completed = last.at("state") == "completed";
     if (options.compare_local && completed) {
         MILLRACE_TRY(local, compare_with_local(request, summary, options.quiet));
     }
-    const Json combined = combine_summary(summary, before, after, local);
+    const Json combined = combine_summary(summary, before, after, local, first);
     if (!options.summary_file.empty()) {
         MILLRACE_TRY_VOID(
             io::atomic_write_file(options.summary_file, as_bytes(combined.dump(2) + "\n")));
@@ -203,17 +176,7 @@ Outcome<int> run_on_network(const RunOptions& options, const daemon::JobRequest&
     } else {
         print_summary(combined);
     }
-    if (!completed) {
-        return Err{Failure{.what = last.value("why", "the job did not complete"),
-                           .where = job,
-                           .remedy = "see millrace job explain " + job.substr(0, 12)}};
-    }
-    if (combined.at("exit_not_zero").get<std::uint64_t>() > 0) {
-        return Err{Failure{.what = std::to_string(combined["exit_not_zero"].get<std::uint64_t>()) +
-                                   " tasks ended with an error of their own",
-                           .where = job,
-                           .remedy = "see millrace job logs " + job.substr(0, 12)}};
-    }
+    MILLRACE_TRY_VOID(check_ended_well(last, combined));
     if (!local.is_null() && !local.at("identical").get<bool>()) {
         return Err{Failure{.what = "results differ from the local run",
                            .where = "tasks " + local["different_tasks"].dump(),
@@ -223,12 +186,13 @@ Outcome<int> run_on_network(const RunOptions& options, const daemon::JobRequest&
 }
 
 int run(const RunOptions& options) {
+    const Instant start = io::steady_now();
     auto request = read_request(options);
     if (!request) return print_failure(request.error());
     const auto module = check_module(request->module);
     if (!module) return print_failure(module.error());
     if (options.local) return run_local_only(options, *request);
-    const auto status = run_on_network(options, *request);
+    const auto status = run_on_network(options, *request, start);
     return status ? *status : print_failure(status.error());
 }
 

@@ -43,9 +43,14 @@ std::string difference(const Json& larger, const Json& smaller) {
 
 }  // namespace
 
-Json combine_summary(const Json& summary, const Json& before, const Json& after,
-                     const Json& local) {
+Json combine_summary(const Json& summary, const Json& before, const Json& after, const Json& local,
+                     const FirstTask& first_task) {
     Json result = summary;
+    const auto milliseconds = [](const std::optional<Duration>& duration) {
+        return duration ? Json(duration->count()) : Json();
+    };
+    result["first_verified_ms"] = milliseconds(first_task.verified);
+    result["first_paid_ms"] = milliseconds(first_task.paid);
     Amount earned_total;
     for (auto& provider : result.at("providers")) {
         const auto first = find_provider(before, provider.at("provider"));
@@ -86,6 +91,22 @@ Json combine_summary(const Json& summary, const Json& before, const Json& after,
 
 namespace {
 
+/// What the contract remembers of a provider, where the job changed it. The score halves with each
+/// contradiction, which also ends the streak; both grow by one with each paid result.
+void print_record(const Json& provider) {
+    if (!provider.contains("counters_after")) return;
+    const Json& before = provider["counters_before"];
+    const Json& after = provider["counters_after"];
+    if (before == after) return;
+    const auto change = [&](const char* counter) {
+        return before.at(counter).dump() + " -> " + after.at(counter).dump();
+    };
+    std::printf("  %.10s… record on chain: accepted %s, contradictions %s, streak %s, score %s\n",
+                provider.at("provider").get<std::string>().c_str(),
+                change("accepted_tasks").c_str(), change("contradictions").c_str(),
+                change("streak").c_str(), change("score").c_str());
+}
+
 void print_providers(const Json& summary) {
     std::printf("\n%-42s %8s %6s %5s %20s %16s\n", "provider", "accepted", "wrong", "lost",
                 "earned", "score");
@@ -118,11 +139,17 @@ void print_providers(const Json& summary) {
                         coins(provider["wallet_before"]).c_str(),
                         coins(provider["wallet_after"]).c_str());
         }
+        print_record(provider);
     }
     for (const auto& report : summary.at("contradiction_reports")) {
         std::printf("  contradiction proven on chain in %s\n",
                     report.at("transaction").get<std::string>().c_str());
     }
+}
+
+std::string time_text(const Json& milliseconds) {
+    return milliseconds.is_null() ? "(never)"
+                                  : fmt::format("{:.2f} s", milliseconds.get<double>() / 1000);
 }
 
 }  // namespace
@@ -147,6 +174,11 @@ void print_summary(const Json& summary) {
                     summary["local"]["identical"].get<bool>() ? "identical" : "DIFFERENT");
     }
     std::printf("\n");
+    if (summary.contains("first_paid_ms")) {
+        std::printf("  first task      verified after %s, paid after %s\n",
+                    time_text(summary["first_verified_ms"]).c_str(),
+                    time_text(summary["first_paid_ms"]).c_str());
+    }
     print_providers(summary);
     if (!summary.contains("money")) return;
     const Json& requestor = summary["requestor"];

@@ -24,16 +24,50 @@ def check_sample_task():
           f"`wasm run` wrote {sorted(found)}, not the tile of the local run")
 
 
-def first_paid(shown):
-    """Milliseconds from the first offer to the first pair of results that agree."""
-    offers, ends = [], []
-    for task in shown["tasks"]:
-        right = [a["received_ms"] for a in task["attempts"]
-                 if "received_ms" in a and a.get("result") == task.get("result")]
-        offers += [a["offered_ms"] for a in task["attempts"]]
-        if len(right) >= 2:
-            ends.append(sorted(right)[1])
-    return min(ends) - min(offers)
+def check_record(provider, lying, text):
+    """The chain's record grows with each paid result and falls with each lie, and the run says so."""
+    before, after = provider["counters_before"], provider["counters_after"]
+    lies, accepted = provider["contradictions"], provider["accepted"]
+    check(after["contradictions"] - before["contradictions"] == lies,
+          f"the chain's counter differs from what was seen: {provider}")
+    check(after["accepted_tasks"] - before["accepted_tasks"] == accepted, f"accepted: {provider}")
+    # Lies are reported after the job's streams are closed: each halves what honest work had earned.
+    check(after["score"] == (before["score"] + accepted) >> lies, f"the score is odd: {provider}")
+    check(after["streak"] == (0 if lies else before["streak"] + accepted), f"streak: {provider}")
+    check(lying or (lies == 0 and after["score"] >= before["score"]), f"blamed: {provider}")
+    if before != after:
+        line = (f"{provider['provider'][:10]}… record on chain: accepted "
+                f"{before['accepted_tasks']} -> {after['accepted_tasks']}, contradictions "
+                f"{before['contradictions']} -> {after['contradictions']}, streak "
+                f"{before['streak']} -> {after['streak']}, score {before['score']} -> "
+                f"{after['score']}")
+        check(line in text, f"the summary does not say '{line}': {text}")
+
+
+def check_one_job(network, summary, result):
+    """Only this job's allocations, and when its first task was verified and paid."""
+    check(0 < summary["first_verified_ms"] <= summary["first_paid_ms"], f"first task: {summary}")
+    check("verified after" in result.out, f"the summary hides the first task: {result}")
+    waited = network.ask("job", "wait", summary["id"], "--quiet")
+    check(waited["settled"] is True and waited["state"] == "completed", f"job wait: {waited}")
+    check(waited["allocations"] == summary["allocations"], f"allocations: {waited['allocations']}")
+    numbers = [a["allocation"] for a in summary["allocations"]]
+    check(len(set(numbers)) == len(numbers) > 0, f"allocations: {numbers}")
+    return set(numbers)
+
+
+def two_jobs():
+    """A second job starts from the record that the first has left, and names none of its coins."""
+    with Network("--providers", 3, "--fault", "1:wrong-result=0.1") as network:
+        liar, seen = account_of(network, "provider-1"), set()
+        for _ in range(2):
+            result, _, summary = network.run()
+            check(result.code == 0, f"a job failed: {result}")
+            for provider in summary["providers"]:
+                check_record(provider, provider["provider"].lower() == liar, result.out)
+            numbers = check_one_job(network, summary, result)
+            check(not numbers & seen, f"another job's allocations: {numbers & seen}")
+            seen |= numbers
 
 
 def one(liars):
@@ -57,15 +91,15 @@ def one(liars):
             check(len(summary["contradiction_reports"]) == summary["contradictions"],
                   "not every lie was proven on chain")
         for provider in summary["providers"]:
-            counters = provider["counters_after"]["contradictions"]
-            check(counters == provider["contradictions"],
-                  f"the chain's counter differs from what was seen: {provider}")
+            check_record(provider, provider["provider"].lower() in lying, result.out)
             # A rejected result and a lost lease are unpaid; its share is what was accepted.
             paid = sum(1 for t in shown["tasks"] for a in t["attempts"]
                        if a["provider"] == provider["provider"] and int(a["paid"]))
             check(paid == provider["accepted"], f"{paid} paid, but {provider}")
+        check_one_job(network, summary, result)
         say(f"{liars} liars: {summary['contradictions']} lies, {summary['replicas']} replicas, "
-            f"first verified task after {first_paid(shown)} ms, whole command {took:.1f} s")
+            f"first task verified after {summary['first_verified_ms']} ms and paid after "
+            f"{summary['first_paid_ms']} ms, whole command {took:.1f} s")
 
 
 def test():
@@ -73,6 +107,7 @@ def test():
     check_sample_task()
     for liars in (0, 1, 2) if not LONG else (0, 1, 2, 2, 2):
         one(liars)
+    two_jobs()
 
 
 main(test)

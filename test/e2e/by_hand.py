@@ -145,8 +145,12 @@ def test():
         detached = succeed("run", "--home", network.home, *job_flags(), "--out",
                            scratch("out"), "--detach").out.strip()
         check(detached.startswith("0x") and len(detached) == 66, f"--detach printed {detached}")
-        wait_for(lambda: network.ask("job", "show", detached)["job"]["state"] == "completed",
-                 "the detached job", 120)
+        waited = succeed("job", "wait", detached, "--home", network.home, "--quiet").out
+        check("completed" in waited and "48 done" in waited, f"job wait says: {waited}")
+        fail("job", "wait", "endless", "--home", network.home, "--quiet",
+             words=["cancelled", "job explain"])
+        fail("job", "wait", "nothing", "--home", network.home, words=["no job", "job ls"])
+        say("job wait")
 
 
 main(test)
