@@ -49,6 +49,10 @@ def without_network():
          words=["no such network", "millrace up"])
     (here / "job.toml").write_text('version = 1\nname = "x"\nmodul = "a.wasm"\n')
     fail("run", *at, "--job", here / "job.toml", words=["modul", "job.toml:3", "'module'"])
+    for key, value in (("price_max", "0.001"), ("price_max", "1"), ("cost_max", "2"),
+                       ("price_max", "[]"), ("replicas", '"2"')):
+        (here / "job.toml").write_text(f'version = 1\nmodule = "a.wasm"\n{key} = {value}\n')
+        fail("run", *at, "--job", here / "job.toml", words=[f"'{key}'", "job.toml", "write"])
     (here / "settings.toml").write_text("[provider]\nslotz = 3\n")
     fail("up", *at, "--config", here / "settings.toml",
          words=["provider.slotz", "settings.toml:2", "provider.slots"])
