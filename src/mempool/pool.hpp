@@ -46,6 +46,14 @@ struct SenderState {
 /// Transactions that wait for a block: a queue per sender in order of nonce; those without a gap
 /// are pending, the others queued. A value without I/O; the order of what it gives depends on
 /// nothing but what it was told.
+///
+/// A full pool lets the last transaction of its least worthy sender go. A sender is worth the
+/// lowest fee (then tip) of all it has waiting, for none can be in a block before those in front of
+/// it; one with a gap is worth less than any without: what can never be in a block costs nothing to
+/// send. A newcomer must be worth more than what goes for it. All transactions of a sender together
+/// cost at most its balance. Replacing takes price_bump_percent more in both fees.
+///
+/// Every call takes O(log n), content() and the start of a selection O(n).
 class Pool {
   public:
     struct Limits {
@@ -65,6 +73,8 @@ class Pool {
         bool pending = false;
         std::vector<PooledPtr> evicted;
     };
+    /// `sender` is what update() was last told of it; with anything else, update() happens first,
+    /// and after an error nobody is told what left by it.
     Result<Added, PoolError> add(PooledTransaction transaction, const SenderState& sender);
 
     /// After a block: senders whose nonce or balance changed. Gives what left the pool by it.
@@ -74,7 +84,8 @@ class Pool {
     bool remove(const Hash32& hash);
 
     /// Pending transactions, best tip at `base_fee` first, each sender's in order of nonce; those
-    /// that cannot pay the base fee are left out. Lazily: stops when the caller does.
+    /// that cannot pay the base fee are left out, with what follows them. Lazily: stops when the
+    /// caller does. The pool outlives it and may change meanwhile: what has left is not given.
     class Selection {
       public:
         ~Selection();
