@@ -49,6 +49,30 @@ TEST(Keccak, lengths_around_the_rate_agree_with_ethers) {
     }
 }
 
+TEST(Keccak, parts_give_what_the_whole_gives) {
+    Bytes input(500);
+    for (std::size_t index = 0; index < input.size(); ++index)
+        input[index] = static_cast<std::uint8_t>(index * 31 + 1);
+    const Hash32 whole = keccak256(input);
+    Keccak256 hasher;
+    for (std::size_t first = 0; first <= input.size(); ++first) {
+        const ByteView head = ByteView{input}.first(first);
+        const ByteView tail = ByteView{input}.subspan(first);
+        EXPECT_EQ(keccak256(head, tail), whole) << first;
+        hasher.update(head.first(first / 2));
+        hasher.update({});
+        hasher.update(head.subspan(first / 2));
+        hasher.update(tail);
+        EXPECT_EQ(hasher.finish(), whole) << first;
+    }
+}
+
+TEST(Ripemd160, known_answers) {
+    EXPECT_EQ(to_hex(ripemd160({}).view()), "9c1185a5c5e9fc54612808977ee8f548b2258d31");
+    EXPECT_EQ(to_hex(ripemd160(as_bytes("abc")).view()),
+              "8eb208f7e05d987a9b044a8e98c6b087f15a0bfc");
+}
+
 TEST(Sha256, known_answer_whole_and_in_parts) {
     const auto expected =
         fixed_from_hex<Hash32>("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
