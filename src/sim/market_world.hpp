@@ -12,11 +12,11 @@
 #include "blobs/downloader.hpp"
 #include "compute/provider.hpp"
 #include "compute/requestor.hpp"
-#include "sim/chain_stub.hpp"
 #include "sim/disk.hpp"
 #include "sim/market.hpp"
 #include "sim/model_task.hpp"
 #include "sim/timeline.hpp"
+#include "sim/virtual_chain.hpp"
 
 // The inside of run_market(): computers that carry out the machines' effects as the daemons do.
 
@@ -33,7 +33,7 @@ struct World {
     Timeline timeline;
     Prng prng;
     types::SettlementDomain domain;
-    ChainStub chain;
+    VirtualChain chain;
     MarketReport report;
     std::uint64_t trace = 0xcbf29ce484222325;
     std::unique_ptr<RequestorHost> requestor;

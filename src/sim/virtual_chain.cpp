@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
-#include "sim/chain_stub.hpp"
+#include "sim/virtual_chain.hpp"
 
 #include "base/assert.hpp"
 #include "crypto/merkle.hpp"
@@ -29,7 +29,7 @@ Err<std::string> refused(std::string why) {
 
 }  // namespace
 
-Hash32 ChainStub::next_transaction() {
+Hash32 VirtualChain::next_transaction() {
     Hash32 hash;
     ++transactions_;
     for (std::size_t index = 0; index < 8; ++index)
@@ -37,15 +37,14 @@ Hash32 ChainStub::next_transaction() {
     return hash;
 }
 
-void ChainStub::deposit(const Address& payer, const Amount& amount) {
+void VirtualChain::deposit(const Address& payer, const Amount& amount) {
     deposited_ = plus(deposited_, amount);
     free_[payer] = plus(free_[payer], amount);
     next_transaction();
 }
 
-Result<std::uint64_t, std::string> ChainStub::allocate(const Address& payer,
-                                                       const compute::requestor::Allocate& allocate,
-                                                       Instant now) {
+Result<std::uint64_t, std::string> VirtualChain::allocate(
+    const Address& payer, const compute::requestor::Allocate& allocate, Instant now) {
     next_transaction();
     if (allocate.total.wei.is_zero()) return refused("ZeroAmount");
     if (allocate.leaves.empty()) return refused("LeafCountZero");
@@ -65,8 +64,8 @@ Result<std::uint64_t, std::string> ChainStub::allocate(const Address& payer,
     return number;
 }
 
-Result<void, std::string> ChainStub::release(const Address& payer, std::uint64_t number,
-                                             Instant now) {
+Result<void, std::string> VirtualChain::release(const Address& payer, std::uint64_t number,
+                                                Instant now) {
     next_transaction();
     const auto found = allocations_.find({payer, number});
     if (found == allocations_.end()) return refused("AllocationUnknown");
@@ -80,7 +79,7 @@ Result<void, std::string> ChainStub::release(const Address& payer, std::uint64_t
     return {};
 }
 
-Result<Amount, std::string> ChainStub::settle(const compute::provider::Claim& claim, Instant) {
+Result<Amount, std::string> VirtualChain::settle(const compute::provider::Claim& claim, Instant) {
     const Hash32 transaction = next_transaction();
     const types::Voucher& voucher = claim.voucher;
     const auto found = allocations_.find({voucher.payer, voucher.allocation});
@@ -118,20 +117,20 @@ Result<Amount, std::string> ChainStub::settle(const compute::provider::Claim& cl
     return paid;
 }
 
-const ChainStub::Allocation* ChainStub::allocation(const Address& payer,
-                                                   std::uint64_t number) const {
+const VirtualChain::Allocation* VirtualChain::allocation(const Address& payer,
+                                                         std::uint64_t number) const {
     const auto found = allocations_.find({payer, number});
     return found == allocations_.end() ? nullptr : &found->second;
 }
 
-ChainStub::Stream ChainStub::stream(const Address& payer, std::uint64_t number,
-                                    const Address& payee) const {
+VirtualChain::Stream VirtualChain::stream(const Address& payer, std::uint64_t number,
+                                          const Address& payee) const {
     const auto found = streams_.find({{payer, number}, payee});
     return found == streams_.end() ? Stream{} : found->second;
 }
 
-bool ChainStub::proof_holds(const Address& payer, const Address& payee,
-                            const types::AllocationProof& proof) const {
+bool VirtualChain::proof_holds(const Address& payer, const Address& payee,
+                               const types::AllocationProof& proof) const {
     const Allocation* allocation = this->allocation(payer, proof.allocation);
     if (allocation == nullptr || proof.index >= allocation->leaf_count) return false;
     std::vector<crypto::SumNode> path;
@@ -141,29 +140,29 @@ bool ChainStub::proof_holds(const Address& payer, const Address& payee,
                                      {payee, proof.cap.wei}, proof.index, path);
 }
 
-Amount ChainStub::free(const Address& payer) const {
+Amount VirtualChain::free(const Address& payer) const {
     const auto found = free_.find(payer);
     return found == free_.end() ? Amount{} : found->second;
 }
 
-std::uint64_t ChainStub::allocation_count(const Address& payer) const {
+std::uint64_t VirtualChain::allocation_count(const Address& payer) const {
     const auto found = counts_.find(payer);
     return found == counts_.end() ? 0 : found->second;
 }
 
-Amount ChainStub::paid_to(const Address& payee) const {
+Amount VirtualChain::paid_to(const Address& payee) const {
     const auto found = paid_.find(payee);
     return found == paid_.end() ? Amount{} : found->second;
 }
 
-Amount ChainStub::locked() const {
+Amount VirtualChain::locked() const {
     Amount sum;
     for (const auto& [key, allocation] : allocations_)
         sum = plus(sum, minus(minus(allocation.total, allocation.settled), allocation.freed));
     return sum;
 }
 
-bool ChainStub::conserved() const {
+bool VirtualChain::conserved() const {
     Amount sum = locked();
     for (const auto& [payer, amount] : free_)
         sum = plus(sum, amount);

@@ -17,9 +17,9 @@ namespace millrace::sim {
 /// The arithmetic of contracts/src/Deposits.sol in memory: allocations, vouchers, closing, release,
 /// with the same refusals. Calls are transactions that succeed or return the reason; when they get
 /// into a block is the caller's business. conserved() holds after every call.
-class ChainStub {
+class VirtualChain {
   public:
-    explicit ChainStub(types::SettlementDomain domain) : domain_{std::move(domain)} {}
+    explicit VirtualChain(types::SettlementDomain domain) : domain_{std::move(domain)} {}
 
     struct Allocation {
         Hash32 root;
