@@ -27,7 +27,8 @@ enum class TransactionError : std::uint8_t {
     nonce_too_low,
     nonce_too_high,
     nonce_max,                ///< EIP-2681
-    intrinsic_gas_too_low,    ///< with EIP-2028, 2930, 3860, 7702 and EIP-7623's floor
+    intrinsic_gas_too_low,    ///< with EIP-2028, 2930, 3860, 7702
+    gas_below_floor,          ///< EIP-7623
     gas_limit_exceeds_block,  ///< more than the block has left
     gas_limit_exceeds_cap,    ///< EIP-7825: 2^24
     fee_below_base_fee,
@@ -108,9 +109,10 @@ enum class BlockError : std::uint8_t {
     bad_receipts_root,
     bad_state_root,
     bad_requests_hash,
-    system_call_failed,  ///< EIP-7002, EIP-7251: contract missing or call failed
-    bad_deposit_log,     ///< EIP-6110
-    too_large,           ///< EIP-7934: RLP over 8 MiB (from osaka)
+    system_contract_empty,  ///< EIP-7002, EIP-7251: there is no contract
+    system_call_failed,     ///< or its call failed
+    bad_deposit_log,        ///< EIP-6110
+    too_large,              ///< EIP-7934: RLP over 8 MiB (from osaka)
     not_supported,
 };
 std::string_view to_text(BlockError error) noexcept;
@@ -146,13 +148,19 @@ std::vector<std::optional<Address>> recover_senders(
     const std::vector<types::SignedTransaction>& transactions, evm::Revision revision,
     const ParallelFor& parallel_for);
 
+/// The root of the state after the parent's with a diff on top. Receipts before byzantium hold it.
+using StateRoot = std::function<Hash32(const state::StateDiff& diff)>;
+
 /// Executes a block's body on its parent's state: system calls, transactions, withdrawals, ommer
 /// and block rewards before paris. Checks what the body alone can show; the caller compares with
-/// the header.
+/// the header (check_result). Of ommers, number and distance are checked, not their ancestry: only
+/// importers of old chains meet them. `state_root` is asked only before byzantium; without it such
+/// a block is not_supported.
 Result<BlockResult, BlockFailure> execute_block(
     const ChainConfig& config, const types::Block& block,
     std::span<const std::optional<Address>> senders, const state::StateView& parent_state,
-    const state::TransactionState::BlockHashes& block_hashes, evm::Arena& arena);
+    const state::TransactionState::BlockHashes& block_hashes, evm::Arena& arena,
+    const StateRoot& state_root = {});
 
 /// The result against the header: gas, bloom, receipts, requests. The state root is the caller's.
 Result<void, BlockFailure> check_result(const types::Block& block, const BlockResult& result);
@@ -162,7 +170,8 @@ Result<void, BlockFailure> check_result(const types::Block& block, const BlockRe
 class BlockBuilder {
   public:
     /// `header` has parent, number, timestamp, coinbase, limits, base fee and blob fields set.
-    /// System calls at the beginning of a block run here.
+    /// System calls at the beginning of a block run here. From byzantium on. All references outlive
+    /// it.
     BlockBuilder(const ChainConfig& config, types::Header header,
                  const state::StateView& parent_state,
                  const state::TransactionState::BlockHashes& block_hashes, evm::Arena& arena);

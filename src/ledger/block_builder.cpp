@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+
+#include "base/assert.hpp"
+#include "ledger/block_execution.hpp"
+#include "ledger/transition.hpp"
+
+namespace millrace::ledger {
+
+struct BlockBuilder::State {
+    types::Header header;
+    BlockExecution execution;
+    std::optional<BlockError> failure;
+    std::vector<types::SignedTransaction> transactions;
+};
+
+BlockBuilder::BlockBuilder(const ChainConfig& config, types::Header header,
+                           const state::StateView& parent_state,
+                           const state::TransactionState::BlockHashes& block_hashes,
+                           evm::Arena& arena)
+    : state_{new State{.header = header,
+                       .execution = {config, header, parent_state, block_hashes, arena, {}},
+                       .failure = {},
+                       .transactions = {}}} {
+    // Receipts of older rules hold state roots, which only importers of old chains need.
+    MILLRACE_ASSERT(state_->execution.rules().revision >= evm::Revision::byzantium);
+    const auto begun = state_->execution.begin(state_->header);
+    if (!begun) state_->failure = begun.error();
+}
+
+BlockBuilder::~BlockBuilder() = default;
+
+Result<types::TransactionReceipt, TransactionError> BlockBuilder::add(
+    const types::SignedTransaction& transaction, const Address& sender) {
+    MILLRACE_TRY(const types::TransactionReceipt* receipt,
+                 state_->execution.add(transaction.transaction, sender));
+    state_->transactions.push_back(transaction);
+    return *receipt;
+}
+
+std::uint64_t BlockBuilder::gas_left() const noexcept {
+    return state_->execution.gas_left();
+}
+
+const state::StateView& BlockBuilder::state() const noexcept {
+    return state_->execution.state();
+}
+
+Result<BlockBuilder::Built, BlockFailure> BlockBuilder::finish(
+    std::optional<std::vector<types::Withdrawal>> withdrawals) && {
+    const evm::Revision revision = state_->execution.rules().revision;
+    const auto fail = [](BlockError error) {
+        return Err{BlockFailure{.error = error, .transaction = {}, .index = 0}};
+    };
+    if (state_->failure) return fail(*state_->failure);
+    if (!withdrawals && revision >= evm::Revision::shanghai) withdrawals.emplace();
+    auto finished = std::move(state_->execution).finish({}, withdrawals ? &*withdrawals : nullptr);
+    if (!finished) return fail(finished.error());
+    Built built{.block = {}, .result = std::move(*finished)};
+    types::Block& block = built.block;
+    block.header = state_->header;
+    block.transactions = std::move(state_->transactions);
+    block.withdrawals = std::move(withdrawals);
+    types::Header& header = block.header;
+    header.ommers_hash = types::ommers_hash({});
+    header.transactions_root = transactions_root(block.transactions);
+    header.receipts_root = built.result.receipts_root;
+    header.logs_bloom = built.result.logs_bloom;
+    header.gas_used = built.result.gas_used;
+    if (block.withdrawals) header.withdrawals_root = withdrawals_root(*block.withdrawals);
+    if (revision >= evm::Revision::cancun) header.blob_gas_used = built.result.blob_gas_used;
+    header.requests_hash = built.result.requests_hash;
+    return built;
+}
+
+}  // namespace millrace::ledger

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include "ledger/transition.hpp"
+
+namespace millrace::ledger {
+
+/// The steps of one block, in order: begin(), add() for each transaction, finish(). Behind both
+/// execute_block() and BlockBuilder, so that what is built is what will be accepted.
+class BlockExecution {
+  public:
+    /// All references outlive it.
+    BlockExecution(const ChainConfig& config, const types::Header& header,
+                   const state::StateView& parent_state,
+                   const state::TransactionState::BlockHashes& block_hashes, evm::Arena& arena,
+                   StateRoot state_root);
+    BlockExecution(const BlockExecution&) = delete;
+    BlockExecution& operator=(const BlockExecution&) = delete;
+
+    /// System calls at the beginning (EIP-4788, EIP-2935).
+    Result<void, BlockError> begin(const types::Header& header);
+    /// The receipt is also the last of the result's.
+    Result<const types::TransactionReceipt*, TransactionError> add(
+        const types::Transaction& transaction, const Address& sender);
+    /// Rewards, withdrawals, requests.
+    Result<BlockResult, BlockError> finish(const std::vector<types::Header>& ommers,
+                                           const std::vector<types::Withdrawal>* withdrawals) &&;
+
+    [[nodiscard]] const Rules& rules() const noexcept { return rules_; }
+    [[nodiscard]] std::uint64_t gas_left() const noexcept;
+    [[nodiscard]] const state::StateView& state() const noexcept { return view_; }
+
+  private:
+    void reward(const std::vector<types::Header>& ommers);
+    void withdraw(const std::vector<types::Withdrawal>& withdrawals);
+    Result<void, BlockError> collect_requests();
+
+    const Rules rules_;
+    const BlockEnvironment environment_;
+    const state::StateView& parent_state_;
+    const state::TransactionState::BlockHashes& block_hashes_;
+    evm::Arena& arena_;
+    const StateRoot state_root_;
+    BlockResult result_;
+    state::OverlayView view_;
+};
+
+}  // namespace millrace::ledger
