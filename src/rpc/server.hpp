@@ -63,8 +63,8 @@ class Server {
     };
     struct Options {
         std::string listen = "127.0.0.1:8545";  ///< port 0: any
-        std::vector<std::string> cors_origins;  ///< "*": any; empty: none is told
-        std::vector<std::string> hosts;         ///< accepted Host headers besides IPs and localhost
+        std::vector<std::string> cors_origins{};  ///< "*": any; empty: none is told
+        std::vector<std::string> hosts{};         ///< accepted Host headers besides IPs and localhost
         std::size_t workers = 2;
         Limits limits{};
     };
@@ -81,6 +81,8 @@ class Server {
         std::uint64_t refused = 0;
         std::uint64_t bytes_in = 0;
         std::uint64_t bytes_out = 0;
+        std::uint64_t requests_waiting = 0;  ///< now: given to the handler, not yet answered
+        std::uint64_t bytes_in_flight = 0;   ///< now: what Limits::memory_max bounds
     };
     [[nodiscard]] Metrics metrics() const noexcept;
 
