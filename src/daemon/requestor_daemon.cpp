@@ -154,9 +154,6 @@ void RequestorDaemon::carry_out(const req::Effect& effect) {
             [&](const req::FetchBlob& request) { fetch(request); },
             [&](const req::Allocate& request) {
                 chain_->allocate(request, [this](req::AllocationUpdated update) {
-                    if (!update.transaction.is_zero()) {
-                        allocation_transactions_[update.allocation] = update.transaction;
-                    }
                     const bool final = update.status == req::AllocationStatus::finalized;
                     step(std::move(update));
                     if (final) refresh();
@@ -176,6 +173,7 @@ void RequestorDaemon::carry_out(const req::Effect& effect) {
             },
             [](const req::TaskDone&) {},
             [&](const req::JobDone& done) {
+                pins_.release(done.job);
                 if (done.why) failures_[done.job] = done.why->text();
                 io::log(io::LogLevel::info, "job over",
                         {{"job", to_hex0x(done.job.view())},
@@ -258,10 +256,10 @@ void RequestorDaemon::fetch(const req::FetchBlob& request) {
     const auto peer = peers_.find(request.provider);
     std::vector<io::PeerId> sources;
     if (peer != peers_.end() && peer->second.up) sources.push_back(peer->second.connection);
-    base_.blobs().pin(request.blob.sealed());
+    pins_.pin(request.job, request.blob.sealed());
     fetcher_->fetch(request.blob.sealed(), sources, [this, request](Outcome<void> fetched) {
         if (fetched) fetched = collect(request);
-        if (!fetched) base_.blobs().unpin(request.blob.sealed());
+        if (!fetched) pins_.unpin(request.job, request.blob.sealed());
         step(req::BlobFetched{.job = request.job,
                               .index = request.index,
                               .blob = request.blob,
@@ -301,9 +299,8 @@ std::string RequestorDaemon::output_path(const req::FetchBlob& request,
 }
 
 void RequestorDaemon::pin_unfinished_jobs() {
-    auto& blobs = base_.blobs();
-    const auto pin = [&](const types::SealedBlob& blob) { blobs.pin(blob.sealed()); };
     for (const auto& job : machine_->jobs()) {
+        const auto pin = [&](const types::SealedBlob& blob) { pins_.pin(job.id, blob.sealed()); };
         const req::JobPlan* plan = machine_->plan(job.id);
         if (job.state != req::JobState::running || plan == nullptr) continue;
         pin(plan->common.module);
@@ -328,35 +325,32 @@ void RequestorDaemon::pin_unfinished_jobs() {
 // ---- jobs --------------------------------------------------------------------------------------
 
 Outcome<types::SealedBlob> RequestorDaemon::store_input(
-    const std::string& path, const crypto::JobKey& key,
+    const std::string& path, const req::JobPlan& plan,
     std::map<std::string, types::SealedBlob>& stored) {
     if (const auto found = stored.find(path); found != stored.end()) return found->second;
-    MILLRACE_TRY(const auto sealed, base_.blobs().put_sealed_file(path, key));
-    base_.blobs().pin(sealed.sealed());
+    MILLRACE_TRY(const auto sealed, base_.blobs().put_sealed_file(path, plan.key));
+    pins_.pin(plan.id, sealed.sealed());
     stored.emplace(path, sealed);
     return sealed;
 }
 
-Outcome<Hash32> RequestorDaemon::submit(const JobRequest& request) {
-    req::JobPlan plan;
-    plan.id = io::random_hash();
+Outcome<void> RequestorDaemon::read_plan(const JobRequest& request, req::JobPlan& plan) {
     plan.name = request.name;
-    io::fill_random(plan.key.bytes);
     std::map<std::string, types::SealedBlob> stored;
-    MILLRACE_TRY(plan.common.module, store_input(request.module, plan.key, stored));
+    MILLRACE_TRY(plan.common.module, store_input(request.module, plan, stored));
     plan.common.environment = request.environment;
     plan.common.limits = {.fuel = Fuel{request.fuel_limit},
                           .memory_bytes = request.memory_limit,
                           .output_bytes = request.output_limit};
     for (const auto& file : request.files) {
-        MILLRACE_TRY(const auto sealed, store_input(file.source, plan.key, stored));
+        MILLRACE_TRY(const auto sealed, store_input(file.source, plan, stored));
         plan.common.files.push_back({file.path, sealed});
     }
     std::ranges::sort(plan.common.files, {}, &types::FileEntry::path);
     for (const auto& task : request.tasks) {
         req::TaskInput input{.label = task.name, .arguments = task.arguments, .files = {}};
         for (const auto& file : task.files) {
-            MILLRACE_TRY(const auto sealed, store_input(file.source, plan.key, stored));
+            MILLRACE_TRY(const auto sealed, store_input(file.source, plan, stored));
             // A file every task has may match a task's pattern too: it is there once.
             const bool common = std::ranges::any_of(
                 plan.common.files, [&](const auto& other) { return other.path == file.path; });
@@ -387,9 +381,19 @@ Outcome<Hash32> RequestorDaemon::submit(const JobRequest& request) {
     }
     if (const auto problem = plan.problem()) return Err{*problem};
     if (!request.out.empty()) MILLRACE_TRY_VOID(io::make_folder(request.out));
-    MILLRACE_TRY_VOID(base_.records().commit({{.table = job_table,
-                                               .key = to_bytes(plan.id.view()),
-                                               .value = to_bytes(as_bytes(request.out))}}));
+    return base_.records().commit({{.table = job_table,
+                                    .key = to_bytes(plan.id.view()),
+                                    .value = to_bytes(as_bytes(request.out))}});
+}
+
+Outcome<Hash32> RequestorDaemon::submit(const JobRequest& request) {
+    req::JobPlan plan;
+    plan.id = io::random_hash();
+    io::fill_random(plan.key.bytes);
+    if (const auto read = read_plan(request, plan); !read) {
+        pins_.release(plan.id);
+        return Err{read.error()};
+    }
     out_folders_[plan.id] = request.out;
     const Hash32 id = plan.id;
     step(req::JobSubmitted{std::move(plan)});

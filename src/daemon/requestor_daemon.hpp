@@ -12,6 +12,7 @@
 #include "compute/requestor.hpp"
 #include "daemon/agent_base.hpp"
 #include "daemon/blob_fetcher.hpp"
+#include "daemon/job_pins.hpp"
 #include "daemon/job_request.hpp"
 #include "daemon/requestor_chain.hpp"
 #include "io/control.hpp"
@@ -75,7 +76,9 @@ class RequestorDaemon {
     void pin_unfinished_jobs();
 
     Outcome<Hash32> submit(const JobRequest& request);
-    Outcome<types::SealedBlob> store_input(const std::string& path, const crypto::JobKey& key,
+    Outcome<void> read_plan(const JobRequest& request, compute::requestor::JobPlan& plan);
+    Outcome<types::SealedBlob> store_input(const std::string& path,
+                                           const compute::requestor::JobPlan& plan,
                                            std::map<std::string, types::SealedBlob>& stored);
 
     void on_chain_view(const ChainView& view);
@@ -96,6 +99,7 @@ class RequestorDaemon {
     std::unique_ptr<compute::Requestor> machine_;
     std::unique_ptr<io::Transport> transport_;
     std::unique_ptr<BlobFetcher> fetcher_;
+    JobPins pins_{base_.blobs()};
     std::unique_ptr<class RequestorControl> control_;
     std::deque<compute::requestor::Event> events_;
     bool draining_ = false;
@@ -106,7 +110,6 @@ class RequestorDaemon {
     std::map<io::PeerId, Address> connections_;
     std::map<Hash32, std::string> out_folders_;                         ///< by job
     std::map<Hash32, std::map<std::string, std::uint64_t>> collected_;  ///< path → task, by job
-    std::map<std::uint64_t, Hash32> allocation_transactions_;
     std::vector<compute::requestor::Evidence> reports_waiting_;
     std::vector<Watch> watches_;
     std::vector<SettlementWait> settlement_waits_;
