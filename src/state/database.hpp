@@ -9,6 +9,7 @@
 
 #include "base/quantity.hpp"
 #include "state/key_value.hpp"
+#include "state/snapshot.hpp"
 #include "state/state_view.hpp"
 
 namespace millrace::state {
@@ -38,6 +39,9 @@ class StateDatabase {
     /// pruned.
     [[nodiscard]] std::shared_ptr<const StateView> at(Height height) const;
 
+    /// Both of the above and proofs of one moment. Any thread.
+    [[nodiscard]] std::shared_ptr<const StateSnapshot> snapshot() const;
+
     /// Computes the state root after `diff`, which is block `height`'s (the head's height + 1; 0
     /// for the genesis), and appends every row to `batch`. Nothing changes until the caller has
     /// written the batch and said so with committed(); without it the next stage() starts from the
@@ -45,31 +49,25 @@ class StateDatabase {
     [[nodiscard]] Hash32 stage(Height height, const StateDiff& diff, WriteBatch& batch);
     void committed(Height height);
 
-    /// Appends what undoes the head down to `height`. False when that history is pruned.
+    /// Appends what undoes the head down to `height` (≤ head); the tables are then as they were
+    /// after that block. False when that history is pruned.
     [[nodiscard]] bool stage_rollback(Height height, WriteBatch& batch);
     void rolled_back(Height height);
 
-    /// Deletes the history of blocks ≤ height, at most `keys_max` rows a call. True when done.
+    /// Deletes the history of blocks ≤ height, oldest first, at most `keys_max` (≥ 1) history rows
+    /// a call; the state after block `height` stays readable. True when done. Written by itself or
+    /// with the batch of the next block.
     [[nodiscard]] bool stage_prune(Height height, std::size_t keys_max, WriteBatch& batch);
 
-    /// EIP-1186. Nodes from the root downwards, RLP.
-    struct StorageProof {
-        U256 key;
-        U256 value;
-        std::vector<Bytes> proof;
-    };
-    struct AccountProof {
-        Account account;
-        Hash32 storage_root;
-        std::vector<Bytes> proof;
-        std::vector<StorageProof> storage;
-    };
+    using StorageProof = state::StorageProof;
+    using AccountProof = state::AccountProof;
     /// Null as for at().
     [[nodiscard]] std::optional<AccountProof> prove(Height height, const Address& address,
                                                     const std::vector<U256>& keys) const;
 
-    /// Rebuilds the root from the flat tables alone and checks every node beside it; for
-    /// `millrace node verify`. `progress` is told accounts done.
+    /// Rebuilds the root from the flat tables alone and checks every node and code beside it; for
+    /// `millrace node verify`. `progress` is told accounts done. Memory: some 200 bytes an account,
+    /// and a slot of the account with the most.
     struct Verification {
         Hash32 root;
         std::uint64_t accounts = 0;

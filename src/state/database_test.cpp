@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+
+#include "state/database.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <thread>
+
+#include "base/prng.hpp"
+#include "codec/rlp.hpp"
+#include "state/rows.hpp"
+#include "state/sample_view.hpp"
+#include "state/trie_values.hpp"
+#include "trie/proof.hpp"
+
+namespace millrace::state {
+namespace {
+
+using Rows = std::map<std::pair<std::size_t, Bytes>, Bytes>;
+
+Rows all_rows(const KeyValueView& view) {
+    Rows rows;
+    for (std::size_t table = 0; table < table_count; ++table) {
+        const auto cursor = view.cursor(static_cast<Table>(table));
+        for (cursor->seek({}); cursor->valid(); cursor->next())
+            rows[{table, to_bytes(cursor->key())}] = to_bytes(cursor->value());
+    }
+    return rows;
+}
+
+/// Whole states as plain maps.
+struct Model {
+    struct Entry {
+        Account account;
+        std::map<U256, U256> slots;
+    };
+    std::map<Address, Entry> accounts;
+
+    void apply(const StateDiff& diff) {
+        for (const auto& [address, change] : diff.accounts) {
+            if (!change.account) {
+                accounts.erase(address);
+                continue;
+            }
+            Entry& entry = accounts[address];
+            entry.account = *change.account;
+            if (change.storage_cleared) entry.slots.clear();
+            for (const auto& [key, value] : change.storage) {
+                if (value.is_zero()) {
+                    entry.slots.erase(key);
+                } else {
+                    entry.slots[key] = value;
+                }
+            }
+        }
+    }
+    [[nodiscard]] Hash32 root() const {
+        StateDiff whole;
+        for (const auto& [address, entry] : accounts) {
+            AccountDiff& change = whole.accounts[address];
+            change.account = entry.account;
+            change.storage.insert(entry.slots.begin(), entry.slots.end());
+        }
+        return StateDatabase::root_of(whole);
+    }
+};
+
+constexpr std::uint64_t address_count = 40;
+constexpr std::uint64_t slot_count = 12;
+
+StateDiff draw_diff(Prng& prng, const Model& model) {
+    StateDiff diff;
+    for (std::uint64_t count = 1 + prng.below(8); count > 0; --count) {
+        const Address address = sample_address(prng.below(address_count));
+        AccountDiff& change = diff.accounts[address];
+        change = {};
+        const auto known = model.accounts.find(address);
+        if (known != model.accounts.end() && prng.chance(200'000)) {
+            change.storage_cleared = prng.chance(500'000) || !known->second.slots.empty();
+            continue;
+        }
+        change.account = known == model.accounts.end() ? Account{} : known->second.account;
+        change.account->nonce += prng.below(3);
+        change.account->balance = U256{prng.next()};
+        change.storage_cleared = prng.chance(150'000);
+        if (prng.chance(300'000)) {
+            const evm::CodePtr code = evm::Code::make(Bytes(1 + prng.below(4), 0x5b));
+            change.account->code_hash = code->hash();
+            diff.codes[code->hash()] = code;
+        }
+        for (std::uint64_t slots = prng.below(6); slots > 0; --slots)
+            change.storage[U256{prng.below(slot_count)}] = U256{prng.below(3) * prng.next()};
+    }
+    return diff;
+}
+
+void expect_same(const StateView& view, const Model& model) {
+    for (std::uint64_t number = 0; number < address_count; ++number) {
+        const Address address = sample_address(number);
+        const auto known = model.accounts.find(address);
+        const auto account = view.account(address);
+        ASSERT_EQ(account.has_value(), known != model.accounts.end());
+        ASSERT_EQ(view.has_storage(address),
+                  known != model.accounts.end() && !known->second.slots.empty());
+        for (std::uint64_t slot = 0; slot < slot_count; ++slot) {
+            U256 wanted;
+            if (known != model.accounts.end() && known->second.slots.contains(U256{slot}))
+                wanted = known->second.slots.at(U256{slot});
+            ASSERT_EQ(view.storage(address, U256{slot}), wanted);
+        }
+        if (!account) continue;
+        ASSERT_EQ(*account, known->second.account);
+        ASSERT_EQ(view.code(account->code_hash)->hash(), account->code_hash);
+    }
+}
+
+Hash32 write_block(MemoryStore& store, StateDatabase& database, Height height,
+                   const StateDiff& diff) {
+    WriteBatch batch;
+    const Hash32 root = database.stage(height, diff, batch);
+    EXPECT_TRUE(store.write(batch, Durability::synced));
+    database.committed(height);
+    return root;
+}
+
+void expect_proof(const StateDatabase& database, Height height, const Model& model,
+                  const Hash32& root, std::uint64_t number) {
+    const Address address = sample_address(number);
+    std::vector<U256> keys;
+    for (std::uint64_t slot = 0; slot < slot_count; ++slot)
+        keys.emplace_back(slot);
+    const auto proof = database.prove(height, address, keys);
+    ASSERT_TRUE(proof);
+    const auto leaf = trie::verify_proof(root, hashed_key(address).view(), proof->proof);
+    ASSERT_TRUE(leaf) << trie::to_text(leaf.error());
+    const auto known = model.accounts.find(address);
+    ASSERT_EQ(leaf->has_value(), known != model.accounts.end());
+    if (*leaf) {
+        ASSERT_EQ(**leaf, account_leaf(known->second.account, proof->storage_root));
+    }
+    for (const auto& slot : proof->storage) {
+        const auto value =
+            trie::verify_proof(proof->storage_root, hashed_key(slot.key).view(), slot.proof);
+        ASSERT_TRUE(value) << trie::to_text(value.error());
+        ASSERT_EQ(value->has_value(), !slot.value.is_zero());
+        if (*value) {
+            ASSERT_EQ(**value, storage_leaf(slot.value));
+        }
+    }
+}
+
+class DatabaseRuns : public testing::TestWithParam<std::size_t> {};
+
+TEST_P(DatabaseRuns, roots_views_proofs_rollback_and_pruning_agree_with_plain_maps) {
+    for (std::uint64_t seed = 0; seed < 6; ++seed) {
+        Prng prng{seed};
+        MemoryStore store;
+        StateDatabase database{
+            store, {.code_cache_size_max = GetParam(), .node_cache_size_max = GetParam()}};
+        std::vector<Model> models;
+        std::vector<Hash32> roots;
+        std::vector<Rows> rows;
+        Height pruned;
+        for (std::size_t step = 0; step < 60; ++step) {
+            Model model = models.empty() ? Model{} : models.back();
+            const StateDiff diff = draw_diff(prng, model);
+            model.apply(diff);
+            const Height height{models.size()};
+            if (prng.chance(100'000)) {
+                WriteBatch abandoned;
+                static_cast<void>(database.stage(height, draw_diff(prng, model), abandoned));
+            }
+            roots.push_back(write_block(store, database, height, diff));
+            models.push_back(std::move(model));
+            rows.push_back(all_rows(store));
+            ASSERT_EQ(roots.back(), models.back().root());
+            expect_same(*database.latest(), models.back());
+
+            if (prng.chance(100'000)) {
+                const Height target{pruned.value + prng.below(height.value - pruned.value + 1)};
+                WriteBatch batch;
+                ASSERT_TRUE(database.stage_rollback(target, batch));
+                ASSERT_TRUE(store.write(batch, Durability::synced));
+                database.rolled_back(target);
+                models.resize(target.value + 1);
+                roots.resize(target.value + 1);
+                rows.resize(target.value + 1);
+                if (pruned.value == 0) {
+                    ASSERT_EQ(all_rows(store), rows.back());
+                }
+                expect_same(*database.latest(), models.back());
+            }
+            const Height head{models.size() - 1};
+            if (seed % 2 == 1 && prng.chance(150'000)) {
+                const Height target{prng.below(head.value + 1)};
+                bool is_done = false;
+                while (!is_done) {
+                    WriteBatch batch;
+                    is_done = database.stage_prune(target, 1 + prng.below(20), batch);
+                    ASSERT_TRUE(store.write(batch, Durability::synced));
+                }
+                pruned = std::max(pruned, target);
+                // Taken anew, so that the bound is seen.
+                StateDatabase again{store};
+                ASSERT_EQ(again.snapshot()->oldest(), pruned);
+                ASSERT_EQ(pruned > Height{0} && again.at(Height{pruned.value - 1}) != nullptr,
+                          false);
+                if (pruned > Height{0}) {
+                    WriteBatch batch;
+                    ASSERT_FALSE(again.stage_rollback(Height{pruned.value - 1}, batch));
+                }
+            }
+            for (std::uint64_t at = pruned.value; at <= head.value; at += 1 + prng.below(7)) {
+                const auto view = database.at(Height{at});
+                ASSERT_TRUE(view);
+                expect_same(*view, models[at]);
+                expect_proof(database, Height{at}, models[at], roots[at],
+                             prng.below(address_count));
+            }
+            ASSERT_FALSE(database.at(Height{head.value + 1}));
+            ASSERT_FALSE(database.prove(Height{head.value + 1}, sample_address(1), {}));
+        }
+        const auto verification = database.verify();
+        EXPECT_EQ(verification.problem, "");
+        EXPECT_EQ(verification.root, roots.back());
+        EXPECT_EQ(verification.accounts, models.back().accounts.size());
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Caches, DatabaseRuns, testing::Values(0, 2000, 64u << 20));
+
+StateDiff sample_state() {
+    StateDiff diff;
+    for (std::uint64_t number = 0; number < 60; ++number) {
+        AccountDiff& change = diff.accounts[sample_address(number)];
+        change.account = Account{.nonce = 1, .balance = U256{number}};
+        for (std::uint64_t slot = 0; slot < number % 5; ++slot)
+            change.storage[U256{slot}] = U256{slot + 1};
+    }
+    const evm::CodePtr code = evm::Code::make({0x00, 0x5b});
+    diff.codes[code->hash()] = code;
+    diff.accounts[sample_address(7)].account->code_hash = code->hash();
+    return diff;
+}
+
+TEST(Database, views_and_snapshots_do_not_see_later_blocks) {
+    MemoryStore store;
+    StateDatabase database{store};
+    const auto before_genesis = database.latest();
+    write_block(store, database, Height{0}, sample_state());
+    const auto snapshot = database.snapshot();
+    const auto view = database.latest();
+    StateDiff diff;
+    diff.accounts[sample_address(1)].account = Account{.nonce = 9, .balance = U256{}};
+    write_block(store, database, Height{1}, diff);
+    EXPECT_FALSE(before_genesis->account(sample_address(1)));
+    EXPECT_EQ(view->account(sample_address(1))->nonce, 1u);
+    EXPECT_EQ(snapshot->latest()->account(sample_address(1))->nonce, 1u);
+    EXPECT_FALSE(snapshot->at(Height{1}));
+    EXPECT_EQ(database.latest()->account(sample_address(1))->nonce, 9u);
+    EXPECT_EQ(database.at(Height{0})->account(sample_address(1))->nonce, 1u);
+}
+
+TEST(Database, opens_again_where_the_last_written_block_left_it) {
+    MemoryStore store;
+    Hash32 root;
+    {
+        StateDatabase database{store};
+        root = write_block(store, database, Height{0}, sample_state());
+        WriteBatch unwritten;
+        static_cast<void>(database.stage(Height{1}, sample_state(), unwritten));
+    }
+    StateDatabase database{store};
+    EXPECT_EQ(database.verify().root, root);
+    EXPECT_EQ(database.snapshot()->head(), Height{0});
+    EXPECT_EQ(write_block(store, database, Height{1}, StateDiff{}), root);
+}
+
+TEST(Database, verify_names_every_kind_of_damage) {
+    MemoryStore whole;
+    StateDatabase writer{whole};
+    write_block(whole, writer, Height{0}, sample_state());
+    Prng prng{11};
+    for (const Table table : {Table::accounts, Table::storage, Table::nodes, Table::codes}) {
+        const Rows rows = all_rows(whole);
+        for (const auto& [key, value] : rows) {
+            if (key.first != static_cast<std::size_t>(table)) continue;
+            const auto damaged = [&](std::optional<Bytes> row) {
+                WriteBatch batch;
+                for (const auto& [place, content] : rows)
+                    batch.put(static_cast<Table>(place.first), place.second, content);
+                if (row) {
+                    batch.put(table, key.second, *row);
+                } else {
+                    batch.erase(table, key.second);
+                }
+                MemoryStore store;
+                EXPECT_TRUE(store.write(batch, Durability::synced));
+                return StateDatabase{store}.verify();
+            };
+            EXPECT_NE(damaged(std::nullopt).problem, "");
+            Bytes changed = value;
+            changed[prng.below(changed.size())] ^= 0x01;
+            EXPECT_NE(damaged(changed).problem, "");
+        }
+    }
+    EXPECT_EQ(writer.verify().problem, "");
+}
+
+TEST(Database, verify_finds_rows_that_belong_to_nothing) {
+    const auto with = [](Table table, Bytes key, Bytes value) {
+        MemoryStore store;
+        StateDatabase database{store};
+        write_block(store, database, Height{0}, sample_state());
+        WriteBatch batch;
+        batch.put(table, std::move(key), std::move(value));
+        EXPECT_TRUE(store.write(batch, Durability::synced));
+        return StateDatabase{store}.verify().problem;
+    };
+    EXPECT_NE(with(Table::storage, storage_key(sample_address(1000), U256{1}), {1}), "");
+    EXPECT_NE(with(Table::storage, storage_key(sample_address(1), U256{99}), {1}), "");
+    EXPECT_NE(with(Table::storage, Bytes(3, 1), {1}), "");
+    EXPECT_NE(with(Table::nodes, TrieName::accounts().node_key(trie::Nibbles::of(Bytes(32))), {1}),
+              "");
+    EXPECT_EQ(with(Table::codes, Bytes(32, 1), {1}), "");  // of an account that is gone
+}
+
+TEST(DatabaseDeathTest, a_damaged_row_ends_the_process_with_its_name) {
+    MemoryStore store;
+    StateDatabase writer{store};
+    write_block(store, writer, Height{0}, sample_state());
+    WriteBatch batch;
+    batch.put(Table::accounts, to_bytes(sample_address(3).view()), {0x01});
+    ASSERT_TRUE(store.write(batch, Durability::synced));
+    StateDatabase database{store};
+    EXPECT_DEATH(static_cast<void>(database.latest()->account(sample_address(3))),
+                 "store is damaged.*table=1 key=0000000000000000000000000000000000000003");
+}
+
+TEST(DatabaseDeathTest, a_newer_format_is_refused) {
+    MemoryStore store;
+    WriteBatch batch;
+    batch.put(Table::meta, to_bytes(state_head_key()), {0xc2, 0x02, 0x05});
+    ASSERT_TRUE(store.write(batch, Durability::synced));
+    EXPECT_DEATH(StateDatabase{store}, "format 1");
+}
+
+TEST(Database, views_are_read_by_many_threads_while_blocks_are_written) {
+    MemoryStore store;
+    StateDatabase database{store, {.code_cache_size_max = 2000, .node_cache_size_max = 64u << 20}};
+    write_block(store, database, Height{0}, sample_state());
+    const Hash32 code_hash = database.latest()->account(sample_address(7))->code_hash;
+    std::array<std::thread, 3> readers;
+    for (std::thread& reader : readers) {
+        reader = std::thread{[&] {
+            std::uint64_t last = 0;
+            while (last < 100) {
+                const auto snapshot = database.snapshot();
+                const std::uint64_t nonce = snapshot->latest()->account(sample_address(1))->nonce;
+                EXPECT_GE(nonce, last);
+                last = nonce;
+                EXPECT_EQ(snapshot->at(Height{0})->account(sample_address(1))->nonce, 1u);
+                EXPECT_EQ(snapshot->latest()->code(code_hash)->size(), 2u);
+                EXPECT_TRUE(snapshot->prove(*snapshot->head(), sample_address(1), {U256{1}}));
+            }
+        }};
+    }
+    for (std::uint64_t height = 1; height <= 100; ++height) {
+        StateDiff diff;
+        diff.accounts[sample_address(1)].account = Account{.nonce = height, .balance = U256{}};
+        write_block(store, database, Height{height}, diff);
+    }
+    for (std::thread& reader : readers)
+        reader.join();
+}
+
+TEST(Rows, decode_only_what_they_encode) {
+    const AccountRow plain{{.nonce = 3, .balance = U256{5}}, trie::empty_root};
+    const AccountRow full{{.nonce = 0, .balance = U256{}, .code_hash = Hash32{}}, Hash32{}};
+    for (const AccountRow& row : {plain, full}) {
+        const Bytes encoded = encode_account_row(row);
+        EXPECT_EQ(decode_account_row(encoded), row);
+        for (std::size_t size = 0; size < encoded.size(); ++size)
+            EXPECT_FALSE(decode_account_row(ByteView{encoded}.first(size)));
+        Bytes longer = encoded;
+        longer.push_back(0);
+        EXPECT_FALSE(decode_account_row(longer));
+    }
+    // The hash of no code written out.
+    codec::RlpWriter writer;
+    const auto list = writer.begin_list();
+    writer.write(std::uint64_t{1});
+    writer.write(std::uint64_t{1});
+    writer.write(evm::empty_code_hash);
+    writer.write(ByteView{});
+    writer.end_list(list);
+    EXPECT_FALSE(decode_account_row(writer.view()));
+
+    EXPECT_EQ(decode_storage_row(encode_storage_row(U256{0x100})), U256{0x100});
+    EXPECT_FALSE(decode_storage_row({}));
+    EXPECT_FALSE(decode_storage_row(Bytes{0, 1}));
+    EXPECT_FALSE(decode_storage_row(Bytes(33, 1)));
+
+    const std::vector<ChangedKey> keys{{Table::accounts, {1, 2}}, {Table::codes, {}}};
+    const Bytes changes = encode_changes(keys);
+    EXPECT_EQ(decode_changes(changes), keys);
+    EXPECT_EQ(decode_changes(encode_changes({})), std::vector<ChangedKey>{});
+    for (std::size_t size = 0; size < changes.size(); ++size)
+        EXPECT_FALSE(decode_changes(ByteView{changes}.first(size)));
+    EXPECT_FALSE(decode_changes(encode_changes({{Table::pool, {1}}})));
+
+    EXPECT_EQ(decode_state_height(encode_state_height(Height{700})), Height{700});
+    EXPECT_FALSE(decode_state_height(Bytes{0xc2, 0x02, 0x05}));
+    EXPECT_EQ(decode_height_key(height_key(Height{700})), Height{700});
+    EXPECT_FALSE(decode_height_key(Bytes(7)));
+}
+
+TEST(Rows, no_node_key_is_the_beginning_of_another) {
+    std::vector<Bytes> keys;
+    for (std::size_t size = 0; size < 5; ++size) {
+        for (std::uint8_t last = 0; last < 2; ++last) {
+            trie::Nibbles path;
+            for (std::size_t index = 1; index < size; ++index)
+                path.push_back(0);
+            if (size > 0) path.push_back(last);
+            if (size == 0 && last == 1) continue;
+            keys.push_back(TrieName::accounts().node_key(path));
+            keys.push_back(TrieName::storage_of(Hash32{}).node_key(path));
+        }
+    }
+    for (const Bytes& left : keys) {
+        for (const Bytes& right : keys) {
+            if (&left == &right) continue;
+            EXPECT_FALSE(left.size() <= right.size() &&
+                         std::equal(left.begin(), left.end(), right.begin()));
+        }
+    }
+}
+
+}  // namespace
+}  // namespace millrace::state
