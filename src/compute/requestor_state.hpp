@@ -5,12 +5,14 @@
 // The inside of the requestor machine: what it remembers, and its parts by file.
 //   requestor.cpp            events in, timers, effects out
 //   requestor_jobs.cpp       the job book: submission, end, cancelling, forgetting
-//   requestor_leases.cpp     who gets which task: eligibility, dispatch, stragglers, losses
+//   requestor_leases.cpp     who gets which task: eligibility, dispatch, stragglers
+//   requestor_lease_ends.cpp what becomes of a lease: states, losses, answers
 //   requestor_agreement.cpp  commitments, reveals, receipts, votes, contradictions
 //   requestor_outputs.cpp    fetching what was accepted
 //   requestor_payments.cpp   allocations, streams, vouchers, closing
 //   requestor_peers.cpp      connections, back-off, bad messages
-//   requestor_records.cpp    records out and in
+//   requestor_records.cpp    records out
+//   requestor_rows.cpp       records in; requestor_restore.cpp what follows from them
 //   requestor_queries.cpp, requestor_explain.cpp  answers for people
 
 #include <deque>
@@ -243,6 +245,10 @@ struct Timer {
     Address address{};         ///< peer, payee
     auto operator<=>(const Timer&) const = default;
 };
+
+/// The rows (docs/market.md): each value is an RLP list that starts with this version.
+inline constexpr std::uint64_t record_version = 1;
+inline constexpr std::size_t text_size_max = 4096;  ///< of a reason in a row
 
 /// Key bytes: big-endian numbers so that rows sort.
 Bytes key_of(ByteView first, std::uint64_t second);
