@@ -2,41 +2,15 @@
 // Copyright the Millrace authors.
 #pragma once
 
-// For tests: a store of nodes, and the definition of the trie (Yellow Paper, appendix D) written
-// down once more, as slowly as it reads: the twin that update() and root_of() are held against.
+// For tests: the definition of the trie (Yellow Paper, appendix D) written down once more, as
+// slowly as it reads: the twin that update() and root_of() are held against.
 
 #include <map>
 
 #include "codec/rlp.hpp"
 #include "crypto/hash.hpp"
-#include "trie/source.hpp"
-#include "trie/update.hpp"
 
 namespace millrace::trie {
-
-class MapSource final : public NodeSource {
-  public:
-    using Rows = std::map<Bytes, Bytes>;
-    Rows rows;
-    mutable std::size_t read_count = 0;
-
-    [[nodiscard]] std::optional<Bytes> node(const Nibbles& path) const override {
-        ++read_count;
-        const auto found = rows.find(to_bytes(path.view()));
-        if (found == rows.end()) return std::nullopt;
-        return found->second;
-    }
-    void apply(const Updated& updated) {
-        for (const NodeChange& change : updated.changes) {
-            const Bytes path = to_bytes(change.path.view());
-            if (change.node) {
-                rows.insert_or_assign(path, *change.node);
-            } else {
-                MILLRACE_ASSERT(rows.erase(path) == 1);
-            }
-        }
-    }
-};
 
 using NaiveMap = std::map<Bytes, Bytes>;
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/prng.hpp"
+#include "trie/map_source.hpp"
 #include "trie/naive_twin.hpp"
 #include "trie/proof.hpp"
 #include "trie/root.hpp"
