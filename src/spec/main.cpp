@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "spec/evm_precompile_suite.hpp"
 #include "spec/wasi_suite.hpp"
 #include "spec/wasm_suite.hpp"
 
@@ -20,6 +21,8 @@ struct Suite {
 constexpr Suite suites[] = {
     {"wasm", "WebAssembly's test-suite in wast2json form", millrace::spec::run_wasm_suite},
     {"wasi", "the compiled modules of wasi-testsuite", millrace::spec::run_wasi_suite},
+    {"evm-precompiles", "go-ethereum's vectors of the precompiled contracts",
+     millrace::spec::run_evm_precompile_suite},
 };
 
 int usage() {

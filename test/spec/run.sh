@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs one public suite through millrace-spec; skipped (77) where the suites have not been unpacked.
-#   test/spec/run.sh PROGRAM wasm|wasi
+#   test/spec/run.sh PROGRAM wasm|wasi|evm-precompiles
 set -euo pipefail
 program=$1
 suite=$2
@@ -9,6 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 case "$suite" in
     wasm) folder=build/suites/wasm/testsuite ;;
     wasi) folder=build/suites/wasm/wasi-testsuite ;;
+    evm-precompiles) folder=build/suites/evm/basic/core/vm/testdata ;;
     *) echo "unknown suite '$suite'" >&2; exit 2 ;;
 esac
 if [ ! -d "$folder" ]; then
