@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "bench/node_command.hpp"
 #include "bench/render_command.hpp"
 #include "bench/task_command.hpp"
 #include "bench/wasm_command.hpp"
@@ -39,6 +40,18 @@ int run_wasm(const WasmOptions& options, bool json, bool markdown) {
                                         : to_table(report.value());
     std::fputs(text.c_str(), stdout);
     return 0;
+}
+
+int run_node(const NodeOptions& options, bool json, bool markdown) {
+    const auto report = measure_nodes(options);
+    if (!report) return complain(report.error());
+    const std::string text = json       ? to_json(report.value())
+                             : markdown ? to_markdown(report.value())
+                                        : to_table(report.value());
+    std::fputs(text.c_str(), stdout);
+    const bool absent = !report.value().ours.absent.empty() || !report.value().peer.absent.empty();
+    if (absent) std::fputs("error: a node could not be measured\n", stderr);
+    return absent ? 1 : 0;
 }
 
 }  // namespace
@@ -85,10 +98,42 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(1, 10000))
         ->capture_default_str();
 
+    NodeOptions node_options;
+    node_options.ours_program = build / "bin" / "millrace";
+    node_options.peer_program = find_anvil();
+    auto* node = app.add_subcommand(
+        "node", "JSON-RPC, transfers and blocks of our node and of anvil under the same load");
+    node->add_option("--ours", node_options.ours_url, "URL of a running node (default: start one)");
+    node->add_option("--peer", node_options.peer_url, "URL of a running anvil (default: start it)");
+    node->add_option("--ours-program", node_options.ours_program, "millrace")
+        ->capture_default_str();
+    node->add_option("--peer-program", node_options.peer_program, "anvil")->capture_default_str();
+    node->add_option("--runs", node_options.run_count, "runs of each, in turns; the median counts")
+        ->check(CLI::Range(1, 100))
+        ->capture_default_str();
+    node->add_option("--calls", node_options.size.calls, "eth_calls one by one")
+        ->check(CLI::Range(10, 1'000'000))
+        ->capture_default_str();
+    node->add_option("--loops", node_options.size.loops, "the same of 1,000 keccak256 each")
+        ->check(CLI::Range(10, 1'000'000))
+        ->capture_default_str();
+    node->add_option("--singles", node_options.size.singles, "transfers one by one")
+        ->check(CLI::Range(10, 1'000'000))
+        ->capture_default_str();
+    node->add_option("--transfers", node_options.size.transfers, "transfers in batches")
+        ->check(CLI::Range(10, 90'000))
+        ->capture_default_str();
+    node->add_option("--batch", node_options.size.batch, "transfers in a batch")
+        ->check(CLI::Range(1, 1'000))
+        ->capture_default_str();
+    node->add_flag("--json", json, "print JSON");
+    node->add_flag("--markdown", markdown, "print the table of docs/benchmarks.md");
+
     try {
         app.parse(argc, argv);
         if (*render) return print(measure_render(render_options));
         if (*task) return print(measure_task(task_runs));
+        if (*node) return run_node(node_options, json, markdown);
         return run_wasm(wasm_options, json, markdown);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
