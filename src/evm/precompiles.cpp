@@ -10,6 +10,7 @@
 #include "crypto/p256.hpp"
 #include "crypto/secp256k1.hpp"
 #include "evm/blake2f.hpp"
+#include "evm/bn254.hpp"
 #include "evm/modexp.hpp"
 
 namespace millrace::evm {
@@ -71,6 +72,12 @@ std::array<std::uint8_t, N> padded(ByteView input) noexcept {
     return result;
 }
 
+Bytes number_word(std::uint8_t number) {
+    Bytes output(32, 0);
+    output[31] = number;
+    return output;
+}
+
 Hash32 word(ByteView bytes, std::size_t index) noexcept {
     return *Hash32::from(bytes.subspan(32 * index, 32));
 }
@@ -106,9 +113,7 @@ Bytes verify_p256(ByteView input) {
                               .y = word(input, 4)})) {
         return {};
     }
-    Bytes output(32, 0);
-    output[31] = 1;
-    return output;
+    return number_word(1);
 }
 
 /// EIP-152: rounds (big-endian), h, m, t (little-endian words), the final flag.
@@ -126,6 +131,26 @@ PrecompileResult run_blake2f(ByteView input, std::int64_t gas) {
     Bytes output(64);
     std::memcpy(output.data(), state.data(), 64);
     return {.gas_left = gas - block.round_count, .output = std::move(output)};
+}
+
+/// EIP-196 and EIP-197, cheaper since EIP-1108.
+PrecompileResult run_bn254(unsigned number, Revision revision, ByteView input, std::int64_t gas) {
+    const bool is_cheap = revision >= Revision::istanbul;
+    std::int64_t cost = is_cheap ? 150 : 500;
+    if (number == 7) cost = is_cheap ? 6000 : 40'000;
+    if (number == 8) {
+        const auto pairs = static_cast<std::int64_t>(input.size() / bn254::pair_size);
+        cost = is_cheap ? 45'000 + 34'000 * pairs : 100'000 + 80'000 * pairs;
+    }
+    if (cost > gas) return failure(Status::out_of_gas);
+    std::optional<Bytes> output;
+    if (number == 6) output = bn254::add(input);
+    if (number == 7) output = bn254::multiply(input);
+    if (number == 8) {
+        if (const auto is_one = bn254::check_pairing(input)) output = number_word(*is_one ? 1 : 0);
+    }
+    if (!output) return failure(Status::failed);
+    return {.gas_left = gas - cost, .output = std::move(*output)};
 }
 
 /// For those whose price depends on the input's size only, and that cannot fail.
@@ -152,7 +177,8 @@ PrecompileResult run_precompile(Revision revision, const Address& address, ByteV
                                 std::int64_t gas) {
     MILLRACE_ASSERT(is_precompile(revision, address));
     MILLRACE_ASSERT(gas >= 0);
-    switch (number_of(address)) {
+    const unsigned number = number_of(address);
+    switch (number) {
         case 1:
             return priced(3000, gas, [&] { return recover_signer(input); });
         case 2:
@@ -164,6 +190,10 @@ PrecompileResult run_precompile(Revision revision, const Address& address, ByteV
             return priced(by_words(input, 15, 3), gas, [&] { return to_bytes(input); });
         case 5:
             return run_modexp(revision, input, gas);
+        case 6:
+        case 7:
+        case 8:
+            return run_bn254(number, revision, input, gas);
         case 9:
             return run_blake2f(input, gas);
         case p256_verify_number:

@@ -27,7 +27,7 @@ bool is_precompile(Revision revision, const Address& address) noexcept;
 std::span<const Address> precompile_addresses(Revision revision) noexcept;
 
 /// The address must be one. gas ≥ 0. not_supported: the rules have it, this build does not yet
-/// (06-08, 0a, 0b-11).
+/// (0a, 0b-11).
 PrecompileResult run_precompile(Revision revision, const Address& address, ByteView input,
                                 std::int64_t gas);
 
