@@ -34,7 +34,8 @@ Outcome<Deployment> deploy_contracts(ChainClient& client, TransactionSender& sen
                                      const DeployParameters& parameters, Duration timeout);
 
 /// What the Capabilities contract at this address says, with the chain id from the chain: for
-/// networks that others deployed, and for our own chains, whose genesis holds the contracts. A Failure when there is none or it is newer than we know.
+/// networks that others deployed, and for our own chains, whose genesis holds the contracts. A
+/// Failure when there is none or it is newer than we know.
 Outcome<types::SettlementDomain> read_capabilities(ChainClient& client,
                                                    const Address& capabilities);
 
