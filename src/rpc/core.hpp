@@ -86,6 +86,8 @@ struct Core {
         std::atomic<std::uint64_t> bytes_in{0};
         std::atomic<std::uint64_t> bytes_out{0};
     } counters;
+    Clock::time_point here_after{};  ///< no call on this thread before
+    std::chrono::milliseconds here_pause{0};
     std::array<char, 256 * 1024> scratch{};  ///< every socket is read through it
 
     [[nodiscard]] const Server::Limits& limits() const noexcept { return options.limits; }
@@ -95,10 +97,14 @@ struct Core {
     void remove(Peer& peer);
     /// Another object takes over the connection.
     void replace(std::shared_ptr<Peer> successor);
-    /// False over requests_waiting_max. The text's bytes must be counted and uncounted by the peer
+    /// Gives the handler a request; quick ones are answered before this returns. False over
+    /// requests_waiting_max. The text's bytes must be counted and uncounted by the peer
     /// until here; then the ticket holds them.
     bool submit(Job::Kind kind, Peer& peer, std::uint64_t slot, std::string text);
     void deliver();
+    void deliver(Mail mail);
+    [[nodiscard]] bool runs_here(const Job& job) const;
+    void run_here(Job job);
     /// Cuts whoever holds most until memory is below its bound.
     void relieve();
 };

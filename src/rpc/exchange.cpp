@@ -9,6 +9,11 @@
 namespace millrace::rpc {
 
 bool Outbox::put(Mail mail) {
+    if (owner_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
+        memory += mail.text.size();
+        own_mails_.push_back(std::move(mail));
+        return true;
+    }
     bool first = false;
     {
         const std::lock_guard lock{mutex_};
@@ -66,6 +71,38 @@ void Ticket::answer(std::uint16_t status, std::string type, std::string text) {
                   .text = std::move(text)});
 }
 
+void perform(Handler& handler, Job& job) {
+    const auto start = std::chrono::steady_clock::now();
+    try {
+        switch (job.kind) {
+            case Job::Kind::call:
+                if (job.caller->closed()) break;
+                handler.handle(job.caller, std::move(job.text),
+                               [ticket = job.ticket](std::string answer) {
+                                   const std::uint16_t status = answer.empty() ? 204 : 200;
+                                   ticket->answer(status, {}, std::move(answer));
+                               });
+                break;
+            case Job::Kind::page: {
+                if (job.caller->closed()) break;
+                Handler::Page page = handler.page(job.text);
+                job.ticket->answer(page.status, std::move(page.type), std::move(page.body));
+                break;
+            }
+            case Job::Kind::closed:
+                handler.on_closed(job.caller->id());
+                return;
+        }
+    } catch (const std::exception& error) {
+        // The ticket answers 500 when the job goes.
+        io::log_limited("rpc-handler", io::LogLevel::error, "a request failed",
+                        {{"why", error.what()}});
+    }
+    job.caller->set_cost(std::chrono::duration_cast<std::chrono::microseconds>(
+        std::chrono::steady_clock::now() - start));
+    if (job.caller->let_go()) handler.on_closed(job.caller->id());
+}
+
 Workers::Workers(Handler& handler, std::size_t count) : handler_{handler} {
     for (std::size_t i = 0; i < count; ++i)
         threads_.emplace_back([this] { work(); });
@@ -104,39 +141,10 @@ void Workers::work() {
         Job job = std::move(jobs_.front());
         jobs_.pop_front();
         lock.unlock();
-        perform(job);
+        perform(handler_, job);
         job = {};
         lock.lock();
     }
-}
-
-void Workers::perform(Job& job) {
-    try {
-        switch (job.kind) {
-            case Job::Kind::call:
-                if (job.caller->closed()) break;
-                handler_.handle(job.caller, std::move(job.text),
-                                [ticket = job.ticket](std::string answer) {
-                                    const std::uint16_t status = answer.empty() ? 204 : 200;
-                                    ticket->answer(status, {}, std::move(answer));
-                                });
-                break;
-            case Job::Kind::page: {
-                if (job.caller->closed()) break;
-                Handler::Page page = handler_.page(job.text);
-                job.ticket->answer(page.status, std::move(page.type), std::move(page.body));
-                break;
-            }
-            case Job::Kind::closed:
-                handler_.on_closed(job.caller->id());
-                return;
-        }
-    } catch (const std::exception& error) {
-        // The ticket answers 500 when the job goes.
-        io::log_limited("rpc-handler", io::LogLevel::error, "a request failed",
-                        {{"why", error.what()}});
-    }
-    if (job.caller->let_go()) handler_.on_closed(job.caller->id());
 }
 
 }  // namespace millrace::rpc

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -10,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "rpc/server.hpp"
@@ -41,10 +43,14 @@ class Outbox {
   public:
     /// `wake` is called without the lock when the first mail comes into the empty box; any thread.
     explicit Outbox(std::function<void()> wake) : wake_{std::move(wake)} {}
+    /// The thread that reads it is the calling one: its own mail needs neither lock nor waker.
+    void own() noexcept { owner_ = std::this_thread::get_id(); }
     /// False when nobody reads it any more. The text counts in `memory` from here on.
     bool put(Mail mail);
     /// Everything in it, in the order it came, swapped with `out`.
     void take(std::vector<Mail>& out);
+    /// What the owner has put in itself; its own to take.
+    [[nodiscard]] std::vector<Mail> take_own() { return std::exchange(own_mails_, {}); }
     void close();
 
     std::atomic<std::size_t> memory{0};  ///< bytes in flight
@@ -52,6 +58,8 @@ class Outbox {
 
   private:
     const std::function<void()> wake_;
+    std::atomic<std::thread::id> owner_{};
+    std::vector<Mail> own_mails_;
     std::mutex mutex_;
     std::vector<Mail> mails_;
     bool closed_ = false;
@@ -78,6 +86,11 @@ class Caller final : public Session {
     /// handler on_closed. So the handler never learns of a request after its session's end.
     void hold() noexcept { ++holds_; }
     [[nodiscard]] bool let_go() noexcept { return --holds_ == 0; }
+    /// What its last call took, for choosing where the next one runs.
+    void set_cost(std::chrono::microseconds cost) noexcept { cost_us_ = cost.count(); }
+    [[nodiscard]] std::chrono::microseconds cost() const noexcept {
+        return std::chrono::microseconds{cost_us_.load(std::memory_order_relaxed)};
+    }
     [[nodiscard]] bool closed() const noexcept { return closed_.load(); }
     void set_closed() noexcept { closed_ = true; }
 
@@ -89,6 +102,7 @@ class Caller final : public Session {
     std::atomic<bool> closed_{false};
     std::atomic<std::size_t> queued_{0};
     std::atomic<std::uint32_t> holds_{1};
+    std::atomic<std::int64_t> cost_us_{1'000'000};  ///< unknown: long
 };
 using CallerPtr = std::shared_ptr<Caller>;
 
@@ -119,6 +133,9 @@ struct Job {
     std::string text{};                ///< a body or a path
 };
 
+/// Calls the handler; what it throws is logged, and answered with 500 when the ticket goes.
+void perform(Handler& handler, Job& job);
+
 /// The way down, and the threads that go it. Bounded by Limits::requests_waiting_max plus one
 /// `closed` for each connection.
 class Workers {
@@ -132,7 +149,6 @@ class Workers {
 
   private:
     void work();
-    void perform(Job& job);
 
     Handler& handler_;
     std::mutex mutex_;

@@ -165,6 +165,7 @@ class HttpPeer final : public Peer {
     bool no_more_ = false;    ///< no request after those in slots_
     bool peer_done_ = false;  ///< it sent its end
     bool lingering_ = false;
+    bool parsing_ = false;
     bool closed_ = false;
 };
 
@@ -215,11 +216,13 @@ void HttpPeer::on_readable() {
 
 /// Takes requests off in_ as long as it is their turn.
 void HttpPeer::parse() {
+    parsing_ = true;
     while (!closed_ && !no_more_ && unread() > 0 && !paused()) {
         const std::size_t before = unread();
         parse_some();
         if (closed_ || (unread() == before && parser_)) break;
     }
+    parsing_ = false;
     if (closed_) return;
     in_.erase(0, in_at_);
     in_at_ = 0;
@@ -332,7 +335,7 @@ void HttpPeer::finish_request() {
     if (!keep_alive) no_more_ = true;
     Slot& slot = new_slot(keep_alive, old);
     slot.extra_head = std::move(verdict_.extra_head);
-    const std::uint64_t number = slot_first_ + slots_.size() - 1;
+    const std::uint64_t number = slot_first_ + slots_.size() - 1;  // stays while we parse
     switch (verdict_.then) {
         case Verdict::Then::call:
             if (!core_.submit(Job::Kind::call, *this, number, std::move(request.body()))) {
@@ -417,8 +420,9 @@ void HttpPeer::answer(Mail mail) {
     pump();
 }
 
-/// Sends what can be sent, and goes on reading where that made room.
+/// Sends what can be sent, and goes on reading where that made room. Who parses pumps afterwards.
 void HttpPeer::pump() {
+    if (parsing_) return;
     for (;;) {
         if (closed_) return;
         const bool was_paused = paused();

@@ -23,6 +23,16 @@ constexpr std::chrono::milliseconds stopping_sweep_interval{10};
 constexpr std::size_t busy_looked_at_max = 64;
 constexpr int backlog = 1'024;
 
+// A call of a few microseconds is run on the I/O thread: handing it over and back costs more than
+// it does, in time and twice in wake-ups (measured: 88 us instead of 30 us for a lone client).
+// Whether it is one is judged by the last of its connection. Who was wrong about it delays
+// everybody, so after a long one there are none for a while, and longer the next time.
+constexpr std::chrono::microseconds here_cost_max{60};
+constexpr std::chrono::microseconds here_cost_wrong{1'000};
+constexpr std::size_t here_size_max = 4'096;
+constexpr std::chrono::milliseconds here_pause_min{10};
+constexpr std::chrono::milliseconds here_pause_max{1'000};
+
 constexpr std::string_view no_room =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
@@ -92,37 +102,64 @@ bool Core::submit(Job::Kind kind, Peer& peer, std::uint64_t slot, std::string te
     peer.caller()->hold();
     outbox->memory += text.size();
     auto ticket = std::make_shared<Ticket>(outbox, peer.caller()->id(), slot, text.size());
-    workers->submit({.kind = kind,
-                     .caller = peer.caller(),
-                     .ticket = std::move(ticket),
-                     .text = std::move(text)});
+    Job job{.kind = kind,
+            .caller = peer.caller(),
+            .ticket = std::move(ticket),
+            .text = std::move(text)};
+    if (runs_here(job)) {
+        run_here(std::move(job));
+    } else {
+        workers->submit(std::move(job));
+    }
     return true;
+}
+
+bool Core::runs_here(const Job& job) const {
+    return job.caller->cost() <= here_cost_max && job.text.size() <= here_size_max &&
+           (here_pause.count() == 0 || Clock::now() >= here_after);
+}
+
+void Core::run_here(Job job) {
+    perform(handler, job);
+    const auto cost = job.caller->cost();
+    if (cost >= here_cost_wrong) {
+        here_pause = std::clamp(2 * here_pause, here_pause_min, here_pause_max);
+        here_after = Clock::now() + here_pause;
+    } else if (here_pause.count() > 0 && Clock::now() >= here_after + 2 * here_pause_max) {
+        here_pause = {};
+    }
+    job = {};  // a ticket dropped unanswered answers now
+    for (Mail& mail : outbox->take_own())
+        deliver(std::move(mail));
 }
 
 void Core::deliver() {
     std::vector<Mail> mails;
     outbox->take(mails);
-    for (Mail& mail : mails) {
-        const auto found = peers.find(mail.session);
-        if (found == peers.end()) {
-            outbox->memory -= mail.text.size();
-            continue;
-        }
-        const std::shared_ptr<Peer> peer = found->second;
-        switch (mail.kind) {
-            case Mail::Kind::answer:
-                peer->answer(std::move(mail));
-                break;
-            case Mail::Kind::push:
-                peer->push(std::move(mail.text));
-                break;
-            case Mail::Kind::cut:
-                ++counters.refused;
-                peer->close();
-                break;
-        }
-    }
+    for (Mail& mail : mails)
+        deliver(std::move(mail));
     relieve();
+}
+
+void Core::deliver(Mail mail) {
+    const auto found = peers.find(mail.session);
+    if (found == peers.end()) {
+        outbox->memory -= mail.text.size();
+        return;
+    }
+    const std::shared_ptr<Peer> peer = found->second;
+    switch (mail.kind) {
+        case Mail::Kind::answer:
+            peer->answer(std::move(mail));
+            break;
+        case Mail::Kind::push:
+            peer->push(std::move(mail.text));
+            break;
+        case Mail::Kind::cut:
+            ++counters.refused;
+            peer->close();
+            break;
+    }
 }
 
 void Core::relieve() {
@@ -289,7 +326,10 @@ Outcome<std::unique_ptr<Server>> Server::start(Options options, Handler& handler
     MILLRACE_TRY_VOID(state->listen());
     state->accept();
     state->arm_sweep();
-    state->thread = std::thread{[raw = state.get()] { raw->core.context->run(); }};
+    state->thread = std::thread{[raw = state.get()] {
+        raw->core.outbox->own();
+        raw->core.context->run();
+    }};
     return std::unique_ptr<Server>{new Server{std::move(state)}};
 }
 
@@ -299,6 +339,7 @@ Server::~Server() {
     asio::post(*core.context, [this] { state_->stop(); });
     state_->thread.join();
     // What was cancelled is told so while everything it may look at is there.
+    core.outbox->own();
     core.context->restart();
     core.context->poll();
     core.outbox->close();

@@ -27,7 +27,9 @@ class Session {
 };
 using SessionPtr = std::shared_ptr<Session>;
 
-/// What answers. Called on the server's worker threads, several at a time.
+/// What answers. Called on the server's worker threads, several at a time; where a connection's
+/// calls have shown to be short, on its I/O thread instead. A call that waits for something keeps
+/// its reply and returns.
 class Handler {
   public:
     virtual ~Handler() = default;
@@ -62,9 +64,9 @@ class Server {
         std::uint32_t write_ms_max = 30'000;  ///< without the peer taking a byte
     };
     struct Options {
-        std::string listen = "127.0.0.1:8545";  ///< port 0: any
+        std::string listen = "127.0.0.1:8545";    ///< port 0: any
         std::vector<std::string> cors_origins{};  ///< "*": any; empty: none is told
-        std::vector<std::string> hosts{};         ///< accepted Host headers besides IPs and localhost
+        std::vector<std::string> hosts{};  ///< accepted Host headers besides IPs and localhost
         std::size_t workers = 2;
         Limits limits{};
     };

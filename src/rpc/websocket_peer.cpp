@@ -175,9 +175,9 @@ void WebSocketPeer::on_read(const ErrorCode& error, std::size_t size) {
     uncount(text.size());
     in_.clear();
     if (in_.capacity() > capacity_kept_max) in_.shrink_to_fit();
-    if (core_.submit(Job::Kind::call, *this, 0, std::move(text))) {
-        ++waiting_;
-    } else {
+    ++waiting_;
+    if (!core_.submit(Job::Kind::call, *this, 0, std::move(text))) {
+        --waiting_;
         count(too_many.size());
         send(std::string{too_many}, false);
     }
