@@ -16,11 +16,12 @@ constexpr std::uint8_t push32 = 0x7f;
 const Hash32 empty_code_hash =
     *fixed_from_hex<Hash32>("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
 
-Code::Code(Bytes code)
-    : padded_{std::move(code)},
-      size_{padded_.size()},
-      jump_targets_(size_ / 64 + 1),
-      hash_{crypto::keccak256(padded_)} {
+Code::Code(Bytes code) : Code{std::move(code), unhashed} {
+    hash_ = crypto::keccak256(view());
+}
+
+Code::Code(Bytes code, Unhashed)
+    : padded_{std::move(code)}, size_{padded_.size()}, jump_targets_(size_ / 64 + 1) {
     padded_.resize(size_ + padding_size);
     for (std::size_t at = 0; at < size_; ++at) {
         const std::uint8_t opcode = padded_[at];

@@ -15,6 +15,10 @@ namespace millrace::evm {
 class Code {
   public:
     explicit Code(Bytes code);
+    /// For init code, which runs once: without its hash.
+    struct Unhashed {};
+    static constexpr Unhashed unhashed{};
+    Code(Bytes code, Unhashed);
 
     /// As deployed, without the padding.
     [[nodiscard]] ByteView view() const noexcept { return {padded_.data(), size_}; }
@@ -24,7 +28,7 @@ class Code {
     [[nodiscard]] bool is_jump_target(std::size_t offset) const noexcept {
         return offset < size_ && ((jump_targets_[offset / 64] >> (offset % 64)) & 1) != 0;
     }
-    /// keccak256(view()).
+    /// keccak256(view()); zero when constructed as Unhashed.
     [[nodiscard]] const Hash32& hash() const noexcept { return hash_; }
 
     static CodePtr make(Bytes code) { return std::make_shared<const Code>(std::move(code)); }

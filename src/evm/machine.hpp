@@ -112,7 +112,9 @@ class Machine {
             Host& host, Arena& arena, Tracer* tracer = nullptr) noexcept;
 
     /// At depth 0 the state is the host's; a failed call leaves the host as it was, apart from the
-    /// sender's nonce in a creation. Native recursion: at most 1,025 frames.
+    /// sender's nonce in a creation: a creation raises it at every depth, and its address is of the
+    /// nonce before. An account that delegates (EIP-7702) runs its delegate's code; at depth 0 this
+    /// makes the delegate warm. Native recursion: at most 1,025 frames.
     CallResult call(const Message& message);
 
     /// True after any frame met a precompile that this build lacks: the outcome is not to be
@@ -124,6 +126,12 @@ class Machine {
     friend struct Frame;
     CallResult run_call(const Message& message);
     CallResult run_create(const Message& message);
+    CallResult call_account(const Message& message);
+    CallResult call_precompile(const Message& message);
+    CallResult create_account(const Message& message);
+    CodePtr code_to_run(const Message& message);
+    /// Stores what the init code returned, or turns the result into a failure.
+    void deploy(const Address& created, CallResult& result);
 
     Revision revision_;
     const BlockContext& block_;
