@@ -2,6 +2,7 @@
 // Copyright the Millrace authors.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,48 +49,67 @@ class ChainView {
         Height height, const Address& address, const std::vector<U256>& keys) const = 0;
 };
 
-/// Blocks, receipts, lookups and state of one chain in one store; every block takes effect in one
-/// synced batch, so a chain that opens again stands at a whole block. One writer.
+/// Why a block was not imported.
+struct ImportFailure : ledger::BlockFailure {
+    /// Not empty: nothing is wrong with the block, but the store cannot be written.
+    std::string disk;
+    /// One line without the block's number.
+    [[nodiscard]] std::string text() const;
+};
+
+/// Blocks, receipts, lookups and state of one chain in one store (docs/formats/chain-store.md);
+/// every block takes effect in one synced batch, so a chain that opens again stands at a whole
+/// block. One writer, in one thread; views may be used in any.
 class Chain {
   public:
     struct Options {
-        /// Blocks whose state stays readable behind the head; null: all.
+        /// Blocks whose state stays readable behind the head; null: all. What is older goes a
+        /// bounded number of rows with each block.
         std::optional<std::uint64_t> history;
         state::StateDatabase::Options state{};
     };
     /// Writes the genesis block into an empty store. A Failure when the store holds another chain,
-    /// a newer format or a head that does not fit.
+    /// a newer format or a head that does not fit its rows and its state. The store outlives it.
     static Outcome<std::unique_ptr<Chain>> open(state::KeyValueStore& store,
                                                 const ledger::Genesis& genesis, Options options);
     ~Chain();
 
     [[nodiscard]] const Head& head() const noexcept;
+    /// Of now, with what override_state() said.
     [[nodiscard]] std::shared_ptr<const ChainView> view() const;
     [[nodiscard]] const ledger::ChainConfig& config() const noexcept;
 
-    /// Checks and executes a block on the head, compares all roots, writes it synced.
-    Result<void, ledger::BlockFailure> import(const types::Block& block,
-                                              const ledger::ParallelFor& parallel_for);
-    /// Starts a block on the head. One at a time.
+    /// Checks and executes a block on the head, compares all roots, writes it synced. After a
+    /// failure nothing has happened.
+    Result<void, ImportFailure> import(const types::Block& block,
+                                       const ledger::ParallelFor& parallel_for);
+    /// Starts a block on the head, with the parent's gas limit and the fees that follow from it.
+    /// One at a time: the next one, seal() and rollback() end what the builder stands on. The
+    /// timestamp is not before the parent's.
     [[nodiscard]] std::unique_ptr<ledger::BlockBuilder> begin_block(std::uint64_t timestamp,
                                                                     const Address& coinbase,
                                                                     const Hash32& prev_randao);
     /// Computes the state root, completes the header, writes synced. Null: the disk failed, nothing
-    /// happened, `why` tells.
+    /// happened, `why` tells. `built` stands on the head.
     struct Sealed {
         types::Block block;
         Hash32 hash;
         std::vector<types::TransactionReceipt> receipts;
     };
     [[nodiscard]] std::optional<Sealed> seal(ledger::BlockBuilder::Built built, std::string& why);
-    /// Development networks only (evm_revert): forgets the blocks above.
+    /// Development networks only (evm_revert): forgets the blocks above, and what override_state()
+    /// said. False when that state is pruned, the height is above the head, or the store cannot be
+    /// written; nothing has happened then.
     [[nodiscard]] bool rollback(Height height);
-    /// Development networks only (anvil_setBalance and the like): changes state between blocks; the
-    /// change is part of the next block's parent state root only from that block on.
+    /// Development networks only (anvil_setBalance and the like): changes state between blocks.
+    /// Views show it at the head at once; it is written with the next block, whose state root is
+    /// the first to contain it, and so forgotten by a restart before. Other nodes cannot import
+    /// such a block.
     void override_state(state::StateDiff diff);
 
     /// Walks the whole chain: headers linked, roots of bodies, receipts, index rows, then the state
-    /// (StateDatabase::verify). Empty: all agree.
+    /// (StateDatabase::verify). Empty: all agree; else the first that does not. `progress` is told
+    /// "blocks", "rows" and "accounts" done, and may be empty.
     [[nodiscard]] std::string verify(
         const std::function<void(std::string_view what, std::uint64_t done)>& progress) const;
 
