@@ -16,7 +16,7 @@ TEST(Machine, adds_and_returns) {
     const CallResult result = sample.run("6002600301 60005260206000f3");
     EXPECT_EQ(result.status, Status::success);
     EXPECT_EQ(word_of(result), U256{5});
-    EXPECT_EQ(sample.gas_used(result), 3 * 3 + 3 + 3 + 3 + 3 + 3 + 3);
+    EXPECT_EQ(sample.gas_used(result), 7 * 3 + 3);
 }
 
 }  // namespace
