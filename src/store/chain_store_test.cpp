@@ -6,15 +6,14 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include <array>
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
 #include "io/crash_point.hpp"
 #include "io/files.hpp"
 #include "io/temporary_folder.hpp"
+#include "store/chain_store_victim.hpp"
 
 namespace millrace::store {
 namespace {
@@ -49,23 +48,6 @@ void put(ChainStore& store, Table table, std::string_view key, std::string_view 
     WriteBatch batch;
     batch.put(table, text(key), text(value));
     ASSERT_TRUE(store.write(batch, Durability::synced)) << store.why();
-}
-
-/// What the victim printed, and how it ended.
-struct Ended {
-    std::string output;
-    int status = 0;
-};
-Ended run_victim(const std::string& arguments) {
-    Ended ended;
-    const std::string command = "exec " MILLRACE_VICTIM " " + arguments + " 2>&1";
-    FILE* pipe = ::popen(command.c_str(), "r");
-    EXPECT_NE(pipe, nullptr);
-    std::array<char, 512> buffer{};
-    while (const std::size_t size = std::fread(buffer.data(), 1, buffer.size(), pipe))
-        ended.output.append(buffer.data(), size);
-    ended.status = ::pclose(pipe);
-    return ended;
 }
 
 std::uint32_t newest_row(const ChainStore& store) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
-// A process that chain_store_test.cpp lets die or run out of disk.
+// A process that chain_store_test.cpp and chain_crash_test.cpp let die or run out of disk.
 //   victim die PATH HOLD COUNT     writes COUNT rows, every third synced, then SIGKILL
 //   victim fill PATH               writes until the limit on file sizes ends it; prints rows
 //   written victim damage PATH             reads every row of a store whose files are damaged
@@ -13,7 +13,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
 
+#include "crypto/hash.hpp"
+#include "io/crash_point.hpp"
+#include "node/sample_chain.hpp"
 #include "store/chain_store.hpp"
 
 namespace {
@@ -70,11 +74,92 @@ int read_all(const ChainStore& store) {
     return 0;
 }
 
+/// Seals one block of a few transfers on the head; false when the store refuses.
+bool seal_block(millrace::node::Chain& chain, ChainStore& store) {
+    using namespace millrace;
+    const auto& head = chain.head().header;
+    const auto view = chain.view()->state(Height{head.number});
+    const std::uint64_t nonce = view->account(crypto::address_of(node::sample_key(1)))->nonce;
+    auto builder = chain.begin_block(head.timestamp + 1, Address{}, Hash32{});
+    for (std::uint64_t index = 0; index < 1 + head.number % 4; ++index) {
+        const auto transfer = node::sample_transfer(
+            1, nonce + index, static_cast<std::uint8_t>((nonce + index) * 37), nonce + 1);
+        // As the node does: logged before it is in a block.
+        WriteBatch pooled;
+        pooled.put(Table::pool, to_bytes(transfer.hash().view()), transfer.encode());
+        if (!store.write(pooled, Durability::logged)) return false;
+        if (!builder->add(transfer, *transfer.sender())) return false;
+    }
+    auto built = std::move(*builder).finish(std::vector<types::Withdrawal>{});
+    if (!built) return false;
+    std::string why;
+    return chain.seal(std::move(*built), why).has_value();
+}
+
+int seal(ChainStore& store, std::uint64_t height_end) {
+    using namespace millrace;
+    // Pruning and rollback data go with every block.
+    auto chain = node::Chain::open(store, node::sample_genesis(), {.history = 3});
+    if (!chain) {
+        std::fprintf(stderr, "%s\n", chain.error().text().c_str());
+        return 1;
+    }
+    while ((*chain)->head().header.number < height_end) {
+        if (!seal_block(**chain, store)) return 2;
+        std::printf("%llu\n", static_cast<unsigned long long>((*chain)->head().header.number));
+        std::fflush(stdout);
+    }
+    return 0;
+}
+
+/// KiB, of a line of /proc/self/status.
+std::uint64_t memory_of(const char* name) {
+    std::uint64_t size = 0;
+    std::FILE* file = std::fopen("/proc/self/status", "r");
+    char line[256];
+    while (file != nullptr && std::fgets(line, sizeof line, file) != nullptr)
+        if (std::string_view{line}.starts_with(name))
+            size = std::strtoull(line + std::string_view{name}.size(), nullptr, 10);
+    if (file != nullptr) std::fclose(file);
+    return size;
+}
+
+int accounts(ChainStore& store, std::uint64_t count) {
+    using namespace millrace;
+    std::unique_ptr<node::Chain> chain;
+    {
+        ledger::Genesis genesis = node::sample_genesis();
+        for (std::uint64_t number = 0; number < count; ++number) {
+            const Hash32 hash = crypto::keccak256(row_key(static_cast<std::uint32_t>(number)));
+            genesis.state.accounts[*Address::from(hash.view().first(20))].account =
+                state::Account{.nonce = 0, .balance = U256{number + 1}};
+        }
+        auto opened = node::Chain::open(store, genesis, {});
+        if (!opened) return 1;
+        chain = std::move(opened).value();
+    }
+    const std::uint64_t after_open = memory_of("VmRSS:");
+    for (int block = 0; block < 200; ++block)
+        if (!seal_block(*chain, store)) return 2;
+    std::uint64_t seen = 0;
+    const auto view = chain->view()->state(Height{200});
+    for (std::uint64_t number = 0; number < count; ++number) {
+        const Hash32 hash = crypto::keccak256(row_key(static_cast<std::uint32_t>(number)));
+        seen += view->account(*Address::from(hash.view().first(20))).has_value() ? 1u : 0u;
+    }
+    std::printf("accounts=%llu open_kib=%llu now_kib=%llu peak_kib=%llu\n",
+                static_cast<unsigned long long>(seen), static_cast<unsigned long long>(after_open),
+                static_cast<unsigned long long>(memory_of("VmRSS:")),
+                static_cast<unsigned long long>(memory_of("VmHWM:")));
+    return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     if (argc < 3) return 1;
     const std::string verb = argv[1];
+    if (verb == "seal") millrace::io::enable_crash_points(true);
     ChainStore::Options options;
     options.hold_unsynced = argc > 3 && std::string{argv[3]} == "1";
     auto store = ChainStore::open(argv[2], options);
@@ -84,6 +169,9 @@ int main(int argc, char** argv) {
     }
     if (verb == "die" && argc > 4)
         return die(**store, static_cast<std::uint32_t>(std::strtoul(argv[4], nullptr, 10)));
+    if (verb == "seal" && argc > 4) return seal(**store, std::strtoull(argv[4], nullptr, 10));
+    if (verb == "accounts" && argc > 4)
+        return accounts(**store, std::strtoull(argv[4], nullptr, 10));
     if (verb == "fill") return fill(**store);
     if (verb == "damage") return read_all(**store);
     return 1;
