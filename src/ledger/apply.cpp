@@ -2,6 +2,7 @@
 // Copyright the Millrace authors.
 
 #include <algorithm>
+#include <limits>
 
 #include "base/assert.hpp"
 #include "evm/precompiles.hpp"
@@ -15,6 +16,7 @@ using evm::Revision;
 using state::TransactionState;
 using types::Transaction;
 
+constexpr std::uint64_t gas_max = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint64_t refund_share_frontier = 2;
 constexpr std::uint64_t refund_share_london = 5;                 // EIP-3529
 constexpr std::uint64_t authorization_refund = 25'000 - 12'500;  // EIP-7702
@@ -59,10 +61,10 @@ std::uint64_t take_authorizations(const Rules& rules, const Transaction& transac
     return refund;
 }
 
-evm::Message message_of(const Transaction& transaction, const Address& sender, std::uint64_t gas) {
+evm::Message message_of(const Transaction& transaction, const Address& sender, std::int64_t gas) {
     evm::Message message;
     message.kind = transaction.to ? evm::CallKind::call : evm::CallKind::create;
-    message.gas = static_cast<std::int64_t>(std::min(gas, std::uint64_t{1} << 62));
+    message.gas = gas;
     message.sender = sender;
     if (transaction.to) message.recipient = message.code_address = *transaction.to;
     message.value = transaction.value.wei;
@@ -101,13 +103,15 @@ Result<TransactionResult, TransactionError> apply_transaction(
         .origin = sender, .gas_price = charge.gas_price, .blob_hashes = transaction.blob_hashes};
     evm::Machine machine{rules.revision, environment.context, context, state,
                          arena,          options.tracer};
-    const std::uint64_t gas = transaction.gas_limit - charge.cost.intrinsic;
-    evm::CallResult outcome = machine.call(message_of(transaction, sender, gas));
+    // The machine counts in signed numbers; nobody spends the difference.
+    const std::uint64_t gas = std::min(transaction.gas_limit - charge.cost.intrinsic, gas_max);
+    evm::CallResult outcome =
+        machine.call(message_of(transaction, sender, static_cast<std::int64_t>(gas)));
     if (machine.met_unsupported()) return Err{TransactionError::not_supported};
     MILLRACE_ASSERT(outcome.gas_left >= 0);
 
     const std::uint64_t spent =
-        transaction.gas_limit - static_cast<std::uint64_t>(outcome.gas_left);
+        charge.cost.intrinsic + gas - static_cast<std::uint64_t>(outcome.gas_left);
     MILLRACE_ASSERT(outcome.gas_refund >= 0);
     const std::uint64_t share =
         rules.revision >= Revision::london ? refund_share_london : refund_share_frontier;

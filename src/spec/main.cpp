@@ -1,42 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
+#include <charconv>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
+#include <optional>
 #include <string_view>
 
 #include "spec/evm_precompile_suite.hpp"
+#include "spec/evm_state_suite.hpp"
+#include "spec/evm_vm_suite.hpp"
 #include "spec/wasi_suite.hpp"
 #include "spec/wasm_suite.hpp"
 
-// millrace-spec SUITE DIR [--json]: runs an external conformance suite, unpacked in DIR.
+// millrace-spec SUITE DIR [--json] [--fork NAME] [--jobs N]: runs an external conformance suite,
+// unpacked in DIR.
 namespace {
+
+using millrace::spec::SuiteOptions;
 
 struct Suite {
     std::string_view name;
     std::string_view help;
-    int (*run)(const std::filesystem::path& folder, bool as_json);
+    int (*run)(const std::filesystem::path& folder, const SuiteOptions& options);
 };
 
+/// A suite without forks that runs on one thread.
+template <int (*Run)(const std::filesystem::path&, bool)>
+int plain(const std::filesystem::path& folder, const SuiteOptions& options) {
+    return Run(folder, options.as_json);
+}
+
 constexpr Suite suites[] = {
-    {"wasm", "WebAssembly's test-suite in wast2json form", millrace::spec::run_wasm_suite},
-    {"wasi", "the compiled modules of wasi-testsuite", millrace::spec::run_wasi_suite},
+    {"wasm", "WebAssembly's test-suite in wast2json form", plain<millrace::spec::run_wasm_suite>},
+    {"wasi", "the compiled modules of wasi-testsuite", plain<millrace::spec::run_wasi_suite>},
     {"evm-precompiles", "go-ethereum's vectors of the precompiled contracts",
-     millrace::spec::run_evm_precompile_suite},
+     plain<millrace::spec::run_evm_precompile_suite>},
+    {"evm-vm", "frames of the machine alone: VMTests and two-operand vectors",
+     millrace::spec::run_evm_vm_suite},
+    {"evm-state", "state tests: one transaction on a given world",
+     millrace::spec::run_evm_state_suite},
+    {"evm-block", "blockchain tests: blocks imported on a genesis",
+     millrace::spec::run_evm_block_suite},
+    {"tx", "transaction tests: bytes to decode and judge by fork",
+     millrace::spec::run_transaction_suite},
 };
 
 int usage() {
-    std::fputs("usage: millrace-spec SUITE DIR [--json]\n", stderr);
+    std::fputs("usage: millrace-spec SUITE DIR [--json] [--fork NAME] [--jobs N]\n", stderr);
     for (const Suite& suite : suites)
         std::fprintf(stderr, "  %s  %s\n", suite.name.data(), suite.help.data());
     return 2;
 }
 
+/// What follows SUITE DIR; null when it is not understood.
+std::optional<SuiteOptions> options_of(int argc, char** argv) {
+    SuiteOptions options;
+    for (int index = 3; index < argc; ++index) {
+        const std::string_view name = argv[index];
+        if (name == "--json") {
+            options.as_json = true;
+            continue;
+        }
+        if (++index == argc) return std::nullopt;
+        const std::string_view value = argv[index];
+        if (name == "--fork") {
+            options.fork = value;
+        } else if (name == "--jobs") {
+            const auto end = value.data() + value.size();
+            const auto parsed = std::from_chars(value.data(), end, options.threads);
+            if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
+        } else {
+            return std::nullopt;
+        }
+    }
+    return options;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    const bool as_json = argc == 4 && std::string_view{argv[3]} == "--json";
-    if (argc != 3 && !as_json) return usage();
+    if (argc < 3) return usage();
+    const auto options = options_of(argc, argv);
+    if (!options) return usage();
     for (const Suite& suite : suites) {
         if (suite.name != argv[1]) continue;
         std::error_code error;
@@ -45,7 +91,7 @@ int main(int argc, char** argv) {
             return 1;
         }
         try {
-            return suite.run(argv[2], as_json);
+            return suite.run(argv[2], *options);
         } catch (const std::exception& failure) {
             std::fprintf(stderr, "error: %s\n", failure.what());
             return 1;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs one public suite through millrace-spec; skipped (77) where the suites have not been unpacked.
-#   test/spec/run.sh PROGRAM wasm|wasi|evm-precompiles
+#   test/spec/run.sh PROGRAM wasm|wasi|evm-precompiles|evm-state|evm-block|tx
 set -euo pipefail
 program=$1
 suite=$2
@@ -10,6 +10,10 @@ case "$suite" in
     wasm) folder=build/suites/wasm/testsuite ;;
     wasi) folder=build/suites/wasm/wasi-testsuite ;;
     evm-precompiles) folder=build/suites/evm/basic/core/vm/testdata ;;
+    evm-state) folder=build/suites/evm/state_tests ;;
+    evm-block) folder=build/suites/evm/blockchain_tests ;;
+    tx) folder=build/suites/evm/basic/TransactionTests ;;
+    evm-vm) folder=build/suites/evm/basic ;;
     *) echo "unknown suite '$suite'" >&2; exit 2 ;;
 esac
 if [ ! -d "$folder" ]; then
