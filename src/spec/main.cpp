@@ -10,6 +10,8 @@
 #include "spec/evm_precompile_suite.hpp"
 #include "spec/evm_state_suite.hpp"
 #include "spec/evm_vm_suite.hpp"
+#include "spec/rlp_suite.hpp"
+#include "spec/trie_suite.hpp"
 #include "spec/wasi_suite.hpp"
 #include "spec/wasm_suite.hpp"
 
@@ -44,6 +46,9 @@ constexpr Suite suites[] = {
      millrace::spec::run_evm_block_suite},
     {"tx", "transaction tests: bytes to decode and judge by fork",
      millrace::spec::run_transaction_suite},
+    {"trie", "trie tests: roots of pairs, neighbours of keys", millrace::spec::run_trie_suite},
+    {"rlp", "RLP tests: what encodes to what, and what must not decode",
+     millrace::spec::run_rlp_suite},
 };
 
 int usage() {

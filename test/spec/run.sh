@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs one public suite through millrace-spec; skipped (77) where the suites have not been unpacked.
-#   test/spec/run.sh PROGRAM wasm|wasi|evm-precompiles|evm-state|evm-block|tx
+#   test/spec/run.sh PROGRAM wasm|wasi|evm-precompiles|evm-state|evm-block|tx|trie|rlp
 set -euo pipefail
 program=$1
 suite=$2
@@ -13,6 +13,8 @@ case "$suite" in
     evm-state) folder=build/suites/evm/state_tests ;;
     evm-block) folder=build/suites/evm/blockchain_tests ;;
     tx) folder=build/suites/evm/basic/TransactionTests ;;
+    trie) folder=build/suites/evm/basic/TrieTests ;;
+    rlp) folder=build/suites/evm/basic/RLPTests ;;
     evm-vm) folder=build/suites/evm/basic ;;
     *) echo "unknown suite '$suite'" >&2; exit 2 ;;
 esac
