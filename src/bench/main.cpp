@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "bench/evm_command.hpp"
 #include "bench/node_command.hpp"
 #include "bench/render_command.hpp"
 #include "bench/task_command.hpp"
@@ -39,6 +40,13 @@ int run_wasm(const WasmOptions& options, bool json, bool markdown) {
                              : markdown ? to_markdown(report.value())
                                         : to_table(report.value());
     std::fputs(text.c_str(), stdout);
+    return 0;
+}
+
+int run_evm(const EvmOptions& options, bool json) {
+    const auto report = measure_evm(options);
+    if (!report) return complain(report.error());
+    std::fputs((json ? to_json(report.value()) : to_markdown(report.value())).c_str(), stdout);
     return 0;
 }
 
@@ -98,6 +106,17 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(1, 10000))
         ->capture_default_str();
 
+    EvmOptions evm_options;
+    auto* evm = app.add_subcommand(
+        "evm", "gas per second of ipsilon/evm-benchmarks' programs in our interpreter");
+    evm->add_option("folder", evm_options.folder, "where main/*.json and micro/*.json are")
+        ->required();
+    evm->add_option("--runs", evm_options.run_count, "runs of each, in turns; the median counts")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
+    evm->add_option("--program", evm_options.programs, "only those whose name contains this");
+    evm->add_flag("--json", json, "print JSON");
+
     NodeOptions node_options;
     node_options.ours_program = build / "bin" / "millrace";
     node_options.peer_program = find_anvil();
@@ -133,6 +152,7 @@ int main(int argc, char** argv) {
         app.parse(argc, argv);
         if (*render) return print(measure_render(render_options));
         if (*task) return print(measure_task(task_runs));
+        if (*evm) return run_evm(evm_options, json);
         if (*node) return run_node(node_options, json, markdown);
         return run_wasm(wasm_options, json, markdown);
     } catch (const CLI::ParseError& error) {
