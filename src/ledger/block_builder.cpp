@@ -18,10 +18,11 @@ BlockBuilder::BlockBuilder(const ChainConfig& config, types::Header header,
                            const state::StateView& parent_state,
                            const state::TransactionState::BlockHashes& block_hashes,
                            evm::Arena& arena)
-    : state_{new State{.header = header,
-                       .execution = {config, header, parent_state, block_hashes, arena, {}},
-                       .failure = {},
-                       .transactions = {}}} {
+    : state_{
+          new State{.header = header,
+                    .execution = {config, header, parent_state, block_hashes, arena, {}, nullptr},
+                    .failure = {},
+                    .transactions = {}}} {
     // Receipts of older rules hold state roots, which only importers of old chains need.
     MILLRACE_ASSERT(state_->execution.rules().revision >= evm::Revision::byzantium);
     const auto begun = state_->execution.begin(state_->header);

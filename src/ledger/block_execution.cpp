@@ -29,13 +29,14 @@ constexpr U256 wei_per_gwei{1'000'000'000};
 BlockExecution::BlockExecution(const ChainConfig& config, const types::Header& header,
                                const state::StateView& parent_state,
                                const TransactionState::BlockHashes& block_hashes, evm::Arena& arena,
-                               StateRoot state_root)
+                               StateRoot state_root, evm::Tracer* tracer)
     : rules_{rules_at(config, header.number, header.timestamp)},
       environment_{environment_of(rules_, header)},
       parent_state_{parent_state},
       block_hashes_{block_hashes},
       arena_{arena},
       state_root_{std::move(state_root)},
+      tracer_{tracer},
       view_{parent_state, result_.diff} {}
 
 std::uint64_t BlockExecution::gas_left() const noexcept {
@@ -62,10 +63,11 @@ Result<void, BlockError> BlockExecution::begin(const types::Header& header) {
 Result<const types::TransactionReceipt*, TransactionError> BlockExecution::add(
     const types::Transaction& transaction, const Address& sender) {
     const std::uint64_t blob_gas_left = rules_.blobs.max * gas_per_blob - result_.blob_gas_used;
-    MILLRACE_TRY(
-        TransactionResult outcome,
-        apply_transaction(rules_, environment_, transaction, sender, gas_left(), blob_gas_left,
-                          view_, block_hashes_, arena_, ExecutionOptions{}));
+    ExecutionOptions options;
+    options.tracer = tracer_;
+    MILLRACE_TRY(TransactionResult outcome,
+                 apply_transaction(rules_, environment_, transaction, sender, gas_left(),
+                                   blob_gas_left, view_, block_hashes_, arena_, options));
     result_.diff.merge(std::move(outcome.diff));
     result_.gas_used += outcome.gas_used;
     result_.blob_gas_used += transaction.blob_hashes.size() * gas_per_blob;

@@ -14,7 +14,7 @@ class BlockExecution {
     BlockExecution(const ChainConfig& config, const types::Header& header,
                    const state::StateView& parent_state,
                    const state::TransactionState::BlockHashes& block_hashes, evm::Arena& arena,
-                   StateRoot state_root);
+                   StateRoot state_root, evm::Tracer* tracer);
     BlockExecution(const BlockExecution&) = delete;
     BlockExecution& operator=(const BlockExecution&) = delete;
 
@@ -42,6 +42,7 @@ class BlockExecution {
     const state::TransactionState::BlockHashes& block_hashes_;
     evm::Arena& arena_;
     const StateRoot state_root_;
+    evm::Tracer* const tracer_;
     BlockResult result_;
     state::OverlayView view_;
 };

@@ -94,9 +94,10 @@ Result<BlockResult, BlockFailure> execute_block(
     const ChainConfig& config, const types::Block& block,
     std::span<const std::optional<Address>> senders, const state::StateView& parent_state,
     const state::TransactionState::BlockHashes& block_hashes, evm::Arena& arena,
-    const StateRoot& state_root) {
+    const StateRoot& state_root, evm::Tracer* tracer) {
     MILLRACE_ASSERT(senders.size() == block.transactions.size());
-    BlockExecution execution{config, block.header, parent_state, block_hashes, arena, state_root};
+    BlockExecution execution{config, block.header, parent_state, block_hashes,
+                             arena,  state_root,   tracer};
     if (const auto checked = check_body(execution.rules(), block); !checked) {
         return fail(checked.error());
     }

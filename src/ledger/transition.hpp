@@ -155,12 +155,12 @@ using StateRoot = std::function<Hash32(const state::StateDiff& diff)>;
 /// and block rewards before paris. Checks what the body alone can show; the caller compares with
 /// the header (check_result). Of ommers, number and distance are checked, not their ancestry: only
 /// importers of old chains meet them. `state_root` is asked only before byzantium; without it such
-/// a block is not_supported.
+/// a block is not_supported. `tracer` (may be null) sees the transactions, not the system calls.
 Result<BlockResult, BlockFailure> execute_block(
     const ChainConfig& config, const types::Block& block,
     std::span<const std::optional<Address>> senders, const state::StateView& parent_state,
     const state::TransactionState::BlockHashes& block_hashes, evm::Arena& arena,
-    const StateRoot& state_root = {});
+    const StateRoot& state_root = {}, evm::Tracer* tracer = nullptr);
 
 /// The result against the header: gas, bloom, receipts, requests. The state root is the caller's.
 Result<void, BlockFailure> check_result(const types::Block& block, const BlockResult& result);

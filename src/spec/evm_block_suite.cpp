@@ -7,6 +7,7 @@
 #include "ledger/fees.hpp"
 #include "spec/evm_fixture.hpp"
 #include "spec/evm_state_suite.hpp"
+#include "spec/unsupported.hpp"
 #include "state/database.hpp"
 
 namespace millrace::spec {
@@ -57,7 +58,7 @@ class MemoryChain {
     }
 
     /// The block joins the chain, or nothing changes.
-    Result<void, BlockFailure> import(const types::Block& block) {
+    Result<void, BlockFailure> import(const types::Block& block, evm::Tracer* tracer = nullptr) {
         const types::Header& parent = headers_.back();
         MILLRACE_TRY_VOID(ledger::check_header(config_, block.header, parent, true));
         const ledger::Rules rules =
@@ -73,9 +74,9 @@ class MemoryChain {
         const state::TransactionState::BlockHashes block_hashes = [this](std::uint64_t number) {
             return number < hashes_.size() ? hashes_[number] : Hash32{};
         };
-        MILLRACE_TRY(
-            ledger::BlockResult result,
-            ledger::execute_block(config_, block, senders, view, block_hashes, arena_, root_after));
+        MILLRACE_TRY(ledger::BlockResult result,
+                     ledger::execute_block(config_, block, senders, view, block_hashes, arena_,
+                                           root_after, tracer));
         MILLRACE_TRY_VOID(ledger::check_result(block, result));
         state::StateDiff after = state_;
         after.merge(std::move(result.diff));
@@ -122,7 +123,7 @@ bool expects_bad_bytes(const std::string& expected) {
 
 enum class Verdict { good, bad, unsupported };
 
-/// `cause` is set where the verdict is bad.
+/// `cause` is set where the verdict is not good.
 Verdict import_block(MemoryChain& chain, const json& entry, std::string& cause) {
     const auto exception = entry.find("expectException");
     const std::string expected = exception == entry.end() ? "" : exception->get<std::string>();
@@ -140,7 +141,12 @@ Verdict import_block(MemoryChain& chain, const json& entry, std::string& cause) 
         return Verdict::bad;
     }
     const BlockFailure& failure = imported.error();
-    if (failure.error == BlockError::not_supported) return Verdict::unsupported;
+    if (failure.error == BlockError::not_supported) {
+        MissingPrecompile missing;
+        static_cast<void>(chain.import(*block, &missing));
+        cause = missing.cause();
+        return Verdict::unsupported;
+    }
     if (!expected.empty() && is_expected(expected, failure)) return Verdict::good;
     cause = "refused with '" + words(failure) + "'";
     if (!expected.empty()) cause += ", not " + expected;
@@ -191,7 +197,7 @@ void run_file(const std::filesystem::path& file, const SuiteOptions& options, Su
                 tally.fail(name, cause);
                 break;
             case Verdict::unsupported:
-                tally.skip("not supported: precompiled contract");
+                tally.skip(cause);
                 break;
         }
     }

@@ -8,6 +8,7 @@
 #include "crypto/hash.hpp"
 #include "ledger/fees.hpp"
 #include "spec/evm_fixture.hpp"
+#include "spec/unsupported.hpp"
 #include "state/database.hpp"
 
 namespace millrace::spec {
@@ -99,7 +100,7 @@ Hash32 block_hash_of(std::uint64_t number) {
 
 struct Outcome {
     std::string failure;  ///< empty: as expected
-    bool unsupported = false;
+    std::string skipped;  ///< the cause, where the build cannot tell
 };
 
 struct StateCase {
@@ -114,7 +115,7 @@ Outcome run_post(const StateCase& test, const std::string& fork, const json& pos
     const std::string expected =
         expected_error == post.end() ? "" : expected_error->get<std::string>();
     const auto config = chain_config_of(fork, test.fixture.at("config"));
-    if (!config) return {"unknown fork", false};
+    if (!config) return {"unknown fork", {}};
     const types::Header header = header_of(test.fixture.at("env"));
     const ledger::Rules rules = ledger::rules_at(*config, header.number, header.timestamp);
     const json& fields = test.fixture.at("transaction");
@@ -125,13 +126,13 @@ Outcome run_post(const StateCase& test, const std::string& fork, const json& pos
         return {expected.empty()
                     ? "txbytes do not decode: " + std::string{codec::to_text(decoded.error())}
                     : "",
-                false};
+                {}};
     }
     transaction.chain_id = decoded->transaction.chain_id;
-    if (decoded->transaction != transaction) return {"txbytes hold another transaction", false};
+    if (decoded->transaction != transaction) return {"txbytes hold another transaction", {}};
     const Address sender = address_of(fields.at("sender"));
     if (ledger::recover_senders({*decoded}, rules.revision, {})[0] != sender) {
-        return {"txbytes have another sender", false};
+        return {"txbytes have another sender", {}};
     }
 
     const EmptyView nothing;
@@ -142,19 +143,27 @@ Outcome run_post(const StateCase& test, const std::string& fork, const json& pos
         rules.blobs.max * ledger::gas_per_blob, view, block_hash_of, arena, {});
     const Hash32 wanted = hash_of(post.at("hash"));
     if (!result) {
-        if (result.error() == TransactionError::not_supported) return {"", true};
-        if (expected.empty()) return {std::string{ledger::to_text(result.error())}, false};
+        if (result.error() == TransactionError::not_supported) {
+            MissingPrecompile missing;
+            ledger::ExecutionOptions traced;
+            traced.tracer = &missing;
+            static_cast<void>(ledger::apply_transaction(
+                rules, environment, transaction, sender, header.gas_limit,
+                rules.blobs.max * ledger::gas_per_blob, view, block_hash_of, arena, traced));
+            return {"", missing.cause()};
+        }
+        if (expected.empty()) return {std::string{ledger::to_text(result.error())}, {}};
         if (!is_expected(expected, result.error())) {
             return {"refused with '" + std::string{ledger::to_text(result.error())} + "', not " +
                         expected,
-                    false};
+                    {}};
         }
         return {state::StateDatabase::root_of(test.pre) == wanted
                     ? ""
                     : "wrong root of the untouched state",
-                false};
+                {}};
     }
-    if (!expected.empty()) return {"not refused: " + expected, false};
+    if (!expected.empty()) return {"not refused: " + expected, {}};
     codec::RlpWriter logs;
     types::write_logs(logs, result->logs);
     state::StateDiff after = test.pre;
@@ -165,9 +174,9 @@ Outcome run_post(const StateCase& test, const std::string& fork, const json& pos
                     (state == post.end() ? std::string{} : difference(*state, after)) +
                     " (gas used " + std::to_string(result->gas_used) + ", " +
                     std::string{evm::to_text(result->status)} + ")",
-                false};
+                {}};
     }
-    if (crypto::keccak256(logs.view()) != hash_of(post.at("logs"))) return {"wrong logs", false};
+    if (crypto::keccak256(logs.view()) != hash_of(post.at("logs"))) return {"wrong logs", {}};
     return {};
 }
 
@@ -180,8 +189,8 @@ void run_file(const std::filesystem::path& file, const SuiteOptions& options, Su
             if (!options.fork.empty() && options.fork != fork) continue;
             for (std::size_t index = 0; index < posts.size(); ++index) {
                 const Outcome outcome = run_post(test, fork, posts[index], *arena);
-                if (outcome.unsupported) {
-                    tally.skip("not supported: precompiled contract");
+                if (!outcome.skipped.empty()) {
+                    tally.skip(outcome.skipped);
                 } else if (outcome.failure.empty()) {
                     ++tally.passed;
                 } else {
