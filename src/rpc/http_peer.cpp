@@ -581,10 +581,10 @@ void HttpPeer::refuse() {
 void HttpPeer::close() {
     if (closed_) return;
     closed_ = true;
+    uncount(held());
+    core_.remove(*this);  // whoever called us keeps us
     ErrorCode error;
     socket_.close(error);
-    uncount(held());
-    core_.remove(*this);
 }
 
 }  // namespace

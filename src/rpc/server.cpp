@@ -2,6 +2,8 @@
 // Copyright the Millrace authors.
 #include "rpc/server.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -21,6 +23,7 @@ constexpr std::chrono::seconds busy_grace{1};
 constexpr std::chrono::seconds stop_grace{1};
 constexpr std::chrono::milliseconds stopping_sweep_interval{10};
 constexpr std::size_t busy_looked_at_max = 64;
+constexpr std::size_t descriptors_spared = 512;  ///< for the rest of the process
 constexpr int backlog = 1'024;
 
 // A call of a few microseconds is run on the I/O thread: handing it over and back costs more than
@@ -321,7 +324,20 @@ void Server::State::stop() {
 
 Server::Server(std::unique_ptr<State> state) : state_{std::move(state)} {}
 
+namespace {
+
+/// Each connection is a descriptor; the usual soft limit of 1,024 is lower than our bound.
+void allow_descriptors(std::size_t count) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= count) return;
+    limit.rlim_cur = std::min<rlim_t>(count, limit.rlim_max);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 Outcome<std::unique_ptr<Server>> Server::start(Options options, Handler& handler) {
+    allow_descriptors(options.limits.connections_max + descriptors_spared);
     auto state = std::make_unique<State>(std::move(options), handler);
     MILLRACE_TRY_VOID(state->listen());
     state->accept();

@@ -70,7 +70,8 @@ class Server {
         std::size_t workers = 2;
         Limits limits{};
     };
-    /// Begins to serve; the handler outlives it.
+    /// Begins to serve; the handler outlives it. Raises the process's soft limit of descriptors if
+    /// connections_max needs it.
     static Outcome<std::unique_ptr<Server>> start(Options options, Handler& handler);
     /// Stops taking, answers what is in flight for at most a second, joins its threads.
     ~Server();

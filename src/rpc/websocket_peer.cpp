@@ -284,10 +284,10 @@ void WebSocketPeer::say_goodbye(websocket::close_code code) {
 void WebSocketPeer::close() {
     if (closed_) return;
     closed_ = true;
+    uncount(held());
+    core_.remove(*this);  // whoever called us keeps us
     ErrorCode error;
     stream_.next_layer().next_layer().close(error);
-    uncount(held());
-    core_.remove(*this);
 }
 
 }  // namespace
