@@ -8,6 +8,7 @@
 
 #include "base/u256.hpp"
 #include "evm/frame.hpp"
+#include "evm/in_place.hpp"
 #include "evm/opcodes.hpp"
 
 #pragma GCC diagnostic ignored "-Wpedantic"  // labels as values
@@ -15,22 +16,39 @@
 namespace millrace::evm {
 namespace {
 
-inline std::uint64_t load_u64(const std::uint8_t* source) noexcept {
-    std::uint64_t value = 0;
-    std::memcpy(&value, source, sizeof value);
-    return __builtin_bswap64(value);
+// Out of the loop, so that their working space is not part of its frame.
+[[gnu::noinline]] void div(const U256& a, U256& b) noexcept {
+    b = div_or_zero(a, b);
 }
-
-/// The `count` bytes after PUSHn. Reads up to 7 bytes past them, which the code's padding allows.
-template <unsigned count>
-inline U256 load_push(const std::uint8_t* bytes) noexcept {
-    constexpr unsigned whole = count / 8;
-    constexpr unsigned part = count % 8;
-    U256 value;
-    if constexpr (part != 0) value.words[whole] = load_u64(bytes) >> (64 - 8 * part);
-    for (unsigned index = 0; index < whole; ++index)
-        value.words[whole - 1 - index] = load_u64(bytes + part + 8 * index);
-    return value;
+[[gnu::noinline]] void sdiv(const U256& a, U256& b) noexcept {
+    b = signed_div_or_zero(a, b);
+}
+[[gnu::noinline]] void mod(const U256& a, U256& b) noexcept {
+    b = mod_or_zero(a, b);
+}
+[[gnu::noinline]] void smod(const U256& a, U256& b) noexcept {
+    b = signed_mod_or_zero(a, b);
+}
+[[gnu::noinline]] void addmod(U256* top) noexcept {
+    top[-2] = add_mod(top[0], top[-1], top[-2]);
+}
+[[gnu::noinline]] void mulmod(U256* top) noexcept {
+    top[-2] = mul_mod(top[0], top[-1], top[-2]);
+}
+[[gnu::noinline]] void load_input(ByteView input, U256& slot) noexcept {
+    Hash32 word;
+    if (slot.fits_u64() && slot.words[0] < input.size()) {
+        const std::size_t available = input.size() - slot.words[0];
+        std::memcpy(word.bytes.data(), input.data() + slot.words[0],
+                    available < 32 ? available : 32);
+    }
+    slot = from_word(word);
+}
+[[gnu::noinline]] void assign_word(U256& slot, const Hash32& word) noexcept {
+    slot = from_word(word);
+}
+[[gnu::noinline]] void own_balance(Frame& frame, U256& slot) {
+    slot = frame.host().balance(frame.message.recipient);
 }
 
 template <bool traced>
@@ -129,18 +147,25 @@ Status run(Frame& frame) {
         }                                                                           \
     } while (false)
 #define BEGIN(name) on_##name : CHECK(Opcode::name)
-#define BINARY(name, expression) \
+// Two operands: `a` is the top, `b` becomes the result.
+#define BINARY(name, statement) \
+    BEGIN(name);                \
+    {                           \
+        const U256& a = top[0]; \
+        U256& b = top[-1];      \
+        statement;              \
+    }                           \
+    --top;                      \
+    NEXT()
+#define PUSH_VALUE(name, expression)    \
+    BEGIN(name);                        \
+    ++top;                              \
+    in_place::assign(*top, expression); \
+    NEXT()
+#define PUSH_BY(name, statement) \
     BEGIN(name);                 \
-    {                            \
-        const U256& a = top[0];  \
-        U256& b = top[-1];       \
-        b = expression;          \
-        --top;                   \
-        NEXT();                  \
-    }
-#define PUSH_VALUE(name, expression) \
-    BEGIN(name);                     \
-    *++top = expression;             \
+    ++top;                       \
+    statement;                   \
     NEXT()
 // An instruction outside the loop.
 #define OUTSIDE(name, change, call)             \
@@ -157,88 +182,80 @@ Status run(Frame& frame) {
     BEGIN(stop);
     goto finished;
 
-    BINARY(add, wrapping_add(a, b));
-    BINARY(mul, wrapping_mul(a, b));
-    BINARY(sub, wrapping_sub(a, b));
-    BINARY(div, div_or_zero(a, b));
-    BINARY(sdiv, signed_div_or_zero(a, b));
-    BINARY(mod, mod_or_zero(a, b));
-    BINARY(smod, signed_mod_or_zero(a, b));
+    BINARY(add, in_place::add(a, b));
+    BINARY(mul, in_place::mul(a, b));
+    BINARY(sub, in_place::sub(a, b));
+    BINARY(div, if (!in_place::divide_small(a, b)) div(a, b));
+    BINARY(sdiv, if (!in_place::divide_small(a, b)) sdiv(a, b));
+    BINARY(mod, if (!in_place::remainder_small(a, b)) mod(a, b));
+    BINARY(smod, if (!in_place::remainder_small(a, b)) smod(a, b));
     BEGIN(addmod);
-    top[-2] = add_mod(top[0], top[-1], top[-2]);
+    addmod(top);
     top -= 2;
     NEXT();
     BEGIN(mulmod);
-    top[-2] = mul_mod(top[0], top[-1], top[-2]);
+    mulmod(top);
     top -= 2;
     NEXT();
     OUTSIDE(exp, -1, do_exp(frame, top));
-    BINARY(signextend, sign_extend(a, b));
-    BINARY(lt, U256{a < b ? 1U : 0U});
-    BINARY(gt, U256{b < a ? 1U : 0U});
-    BINARY(slt, U256{signed_less(a, b) ? 1U : 0U});
-    BINARY(sgt, U256{signed_less(b, a) ? 1U : 0U});
-    BINARY(eq, U256{a == b ? 1U : 0U});
+    BINARY(signextend, in_place::sign_extend(a, b));
+    BINARY(lt, in_place::assign(b, in_place::less(a, b) ? 1 : 0));
+    BINARY(gt, in_place::assign(b, in_place::less(b, a) ? 1 : 0));
+    BINARY(slt, in_place::assign(b, in_place::signed_less(a, b) ? 1 : 0));
+    BINARY(sgt, in_place::assign(b, in_place::signed_less(b, a) ? 1 : 0));
+    BINARY(eq, in_place::assign(b, in_place::equal(a, b) ? 1 : 0));
     BEGIN(iszero);
-    *top = U256{top->is_zero() ? 1U : 0U};
+    in_place::assign(*top, top->is_zero() ? 1 : 0);
     NEXT();
-    BINARY(and_, a & b);
-    BINARY(or_, a | b);
-    BINARY(xor_, a ^ b);
+    BINARY(and_, in_place::assign(b, a.words[0] & b.words[0], a.words[1] & b.words[1],
+                                  a.words[2] & b.words[2], a.words[3] & b.words[3]));
+    BINARY(or_, in_place::assign(b, a.words[0] | b.words[0], a.words[1] | b.words[1],
+                                 a.words[2] | b.words[2], a.words[3] | b.words[3]));
+    BINARY(xor_, in_place::assign(b, a.words[0] ^ b.words[0], a.words[1] ^ b.words[1],
+                                  a.words[2] ^ b.words[2], a.words[3] ^ b.words[3]));
     BEGIN(not_);
-    *top = ~*top;
+    in_place::assign(*top, ~top->words[0], ~top->words[1], ~top->words[2], ~top->words[3]);
     NEXT();
-    BINARY(byte, byte_at(a, b));
-    BINARY(shl, shift_left(b, a));
-    BINARY(shr, shift_right(b, a));
-    BINARY(sar, shift_right_signed(b, a));
+    BINARY(byte, in_place::byte(a, b));
+    BINARY(shl, in_place::shift_left(a, b));
+    BINARY(shr, in_place::shift_right(a, b, 0));
+    BINARY(sar, in_place::shift_right(a, b, b.is_negative() ? ~std::uint64_t{0} : 0));
     BEGIN(clz);
-    *top = U256{leading_zeros(*top)};
+    in_place::assign(*top, leading_zeros(*top));
     NEXT();
     OUTSIDE(keccak256, -1, do_keccak256(frame, top));
 
-    PUSH_VALUE(address, to_u256(frame.message.recipient));
+    PUSH_VALUE(address, frame.message.recipient);
     OUTSIDE(balance, 0, do_balance(frame, top));
-    PUSH_VALUE(origin, to_u256(frame.transaction().origin));
-    PUSH_VALUE(caller, to_u256(frame.message.sender));
-    PUSH_VALUE(callvalue, frame.message.value);
+    PUSH_VALUE(origin, frame.transaction().origin);
+    PUSH_VALUE(caller, frame.message.sender);
+    PUSH_BY(callvalue, in_place::copy(*top, frame.message.value));
     BEGIN(calldataload);
-    {
-        const ByteView input = frame.message.input;
-        if (!top->fits_u64() || top->words[0] >= input.size()) {
-            *top = U256{};
-        } else if (input.size() - top->words[0] >= 32) {
-            *top = load_word(input.data() + top->words[0]);
-        } else {
-            Hash32 word;
-            std::memcpy(word.bytes.data(), input.data() + top->words[0],
-                        input.size() - top->words[0]);
-            *top = from_word(word);
-        }
-        NEXT();
-    }
-    PUSH_VALUE(calldatasize, U256{frame.message.input.size()});
+    load_input(frame.message.input, *top);
+    NEXT();
+    PUSH_VALUE(calldatasize, frame.message.input.size());
     OUTSIDE(calldatacopy, -3, do_calldatacopy(frame, top));
-    PUSH_VALUE(codesize, U256{frame.code.size()});
+    PUSH_VALUE(codesize, frame.code.size());
     OUTSIDE(codecopy, -3, do_codecopy(frame, top));
-    PUSH_VALUE(gasprice, frame.transaction().gas_price);
+    PUSH_BY(gasprice, in_place::copy(*top, frame.transaction().gas_price));
     OUTSIDE(extcodesize, 0, do_extcodesize(frame, top));
     OUTSIDE(extcodecopy, -4, do_extcodecopy(frame, top));
-    PUSH_VALUE(returndatasize, U256{frame.return_data.size()});
+    PUSH_VALUE(returndatasize, frame.return_data.size());
     OUTSIDE(returndatacopy, -3, do_returndatacopy(frame, top));
     OUTSIDE(extcodehash, 0, do_extcodehash(frame, top));
     OUTSIDE(blockhash, 0, do_blockhash(frame, top));
-    PUSH_VALUE(coinbase, to_u256(frame.block().coinbase));
-    PUSH_VALUE(timestamp, U256{frame.block().timestamp});
-    PUSH_VALUE(number, U256{frame.block().number});
-    PUSH_VALUE(prevrandao, revision >= Revision::paris ? from_word(frame.block().prev_randao)
-                                                       : frame.block().difficulty);
-    PUSH_VALUE(gaslimit, U256{frame.block().gas_limit});
-    PUSH_VALUE(chainid, U256{frame.block().chain_id});
-    PUSH_VALUE(selfbalance, frame.host().balance(frame.message.recipient));
-    PUSH_VALUE(basefee, frame.block().base_fee);
+    PUSH_VALUE(coinbase, frame.block().coinbase);
+    PUSH_VALUE(timestamp, frame.block().timestamp);
+    PUSH_VALUE(number, frame.block().number);
+    PUSH_BY(prevrandao,
+            if (revision >= Revision::paris) assign_word(*top, frame.block().prev_randao);
+            else in_place::copy(*top, frame.block().difficulty));
+    PUSH_VALUE(gaslimit, frame.block().gas_limit);
+    PUSH_VALUE(chainid, frame.block().chain_id);
+    PUSH_BY(selfbalance, own_balance(frame, *top));
+    PUSH_BY(basefee, in_place::copy(*top, frame.block().base_fee));
     OUTSIDE(blobhash, 0, do_blobhash(frame, top));
-    PUSH_VALUE(blobbasefee, frame.block().blob_base_fee);
+    PUSH_BY(blobbasefee, in_place::copy(*top, frame.block().blob_base_fee));
 
     BEGIN(pop);
     --top;
@@ -255,11 +272,11 @@ Status run(Frame& frame) {
     } while (false)
     BEGIN(mload);
     TOUCH(32);
-    *top = load_word(frame.memory + top->words[0]);
+    in_place::load(*top, frame.memory + top->words[0]);
     NEXT();
     BEGIN(mstore);
     TOUCH(32);
-    store_word(top[-1], frame.memory + top->words[0]);
+    in_place::store(top[-1], frame.memory + top->words[0]);
     top -= 2;
     NEXT();
     BEGIN(mstore8);
@@ -287,34 +304,31 @@ Status run(Frame& frame) {
     }
     top -= 2;
     DISPATCH();
-    PUSH_VALUE(pc, U256{static_cast<std::uint64_t>(pc - code)});
-    PUSH_VALUE(msize, U256{frame.memory_size});
-    PUSH_VALUE(gas, U256{static_cast<std::uint64_t>(gas)});
+    PUSH_VALUE(pc, static_cast<std::uint64_t>(pc - code));
+    PUSH_VALUE(msize, frame.memory_size);
+    PUSH_VALUE(gas, static_cast<std::uint64_t>(gas));
     BEGIN(jumpdest);
     NEXT();
     OUTSIDE(tload, 0, do_tload(frame, top));
     OUTSIDE(tstore, -2, do_tstore(frame, top));
     OUTSIDE(mcopy, -3, do_mcopy(frame, top));
-    PUSH_VALUE(push0, U256{});
+    PUSH_VALUE(push0, 0);
 
 #define PUSH(n)                                          \
     on_push##n : CHECK(static_cast<Opcode>(0x5f + (n))); \
-    *++top = load_push<n>(pc + 1);                       \
+    ++top;                                               \
+    in_place::push<n>(*top, pc + 1);                     \
     pc += 1 + (n);                                       \
     DISPATCH();
 #define DUP(n)                                          \
     on_dup##n : CHECK(static_cast<Opcode>(0x7f + (n))); \
-    top[1] = top[1 - (n)];                              \
     ++top;                                              \
+    in_place::copy(*top, *(top - (n)));                 \
     NEXT();
 #define SWAP(n)                                          \
     on_swap##n : CHECK(static_cast<Opcode>(0x8f + (n))); \
-    {                                                    \
-        const U256 swapped = top[0];                     \
-        top[0] = top[-(n)];                              \
-        top[-(n)] = swapped;                             \
-        NEXT();                                          \
-    }
+    in_place::exchange(top[0], *(top - (n)));            \
+    NEXT();
     MILLRACE_EVM_1_TO_16(PUSH)
     MILLRACE_EVM_17_TO_32(PUSH)
     MILLRACE_EVM_1_TO_16(DUP)
