@@ -22,6 +22,21 @@ struct Account {
     }
 };
 
+/// All of an address: many differ in their last bytes only.
+struct AddressHash {
+    std::size_t operator()(const Address& address) const noexcept {
+        std::uint64_t head = 0;
+        std::uint64_t middle = 0;
+        std::uint32_t tail = 0;
+        std::memcpy(&head, address.bytes.data(), 8);
+        std::memcpy(&middle, address.bytes.data() + 8, 8);
+        std::memcpy(&tail, address.bytes.data() + 16, 4);
+        const std::uint64_t mixed =
+            (head ^ (middle * 0x9e3779b97f4a7c15ULL) ^ tail) * 0xd6e8feb86659fd93ULL;
+        return static_cast<std::size_t>(mixed ^ (mixed >> 32));
+    }
+};
+
 struct U256Hash {
     std::size_t operator()(const U256& key) const noexcept {
         return static_cast<std::size_t>((key.words[0] ^ (key.words[3] << 1)) *
@@ -52,7 +67,7 @@ struct AccountDiff {
 
 /// What a transaction or a block changed. Only accounts that really differ are in it.
 struct StateDiff {
-    std::unordered_map<Address, AccountDiff, FixedBytesHash> accounts;
+    std::unordered_map<Address, AccountDiff, AddressHash> accounts;
     std::unordered_map<Hash32, evm::CodePtr, FixedBytesHash> codes;  ///< new ones
 
     /// `later` happened after this one.
