@@ -9,6 +9,10 @@
 namespace millrace::rpc {
 
 bool Outbox::put(Mail mail) {
+    if (mail.kind == Mail::Kind::answer && mail.text.size() > long_answer &&
+        memory + mail.text.size() > memory_max_) {
+        mail = {.kind = Mail::Kind::cut, .session = mail.session};
+    }
     if (owner_.load(std::memory_order_relaxed) == std::this_thread::get_id()) {
         memory += mail.text.size();
         own_mails_.push_back(std::move(mail));

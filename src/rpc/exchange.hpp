@@ -42,10 +42,12 @@ struct Mail {
 class Outbox {
   public:
     /// `wake` is called without the lock when the first mail comes into the empty box; any thread.
-    explicit Outbox(std::function<void()> wake) : wake_{std::move(wake)} {}
+    explicit Outbox(std::function<void()> wake, std::size_t memory_max = SIZE_MAX)
+        : wake_{std::move(wake)}, memory_max_{memory_max} {}
     /// The thread that reads it is the calling one: its own mail needs neither lock nor waker.
     void own() noexcept { owner_ = std::this_thread::get_id(); }
-    /// False when nobody reads it any more. The text counts in `memory` from here on.
+    /// False when nobody reads it any more. The text counts in `memory` from here on; a long
+    /// answer for which there is no memory becomes a cut.
     bool put(Mail mail);
     /// Everything in it, in the order it came, swapped with `out`.
     void take(std::vector<Mail>& out);
@@ -57,7 +59,10 @@ class Outbox {
     std::atomic<std::size_t> requests_waiting{0};
 
   private:
+    static constexpr std::size_t long_answer = 64 * 1024;
+
     const std::function<void()> wake_;
+    const std::size_t memory_max_;
     std::atomic<std::thread::id> owner_{};
     std::vector<Mail> own_mails_;
     std::mutex mutex_;

@@ -57,7 +57,8 @@ Core::Core(Server::Options given, Handler& answering)
       context{std::make_shared<asio::io_context>(1)},
       // A waker that outlives the server posts into a context that nobody runs: harmless.
       outbox{std::make_shared<Outbox>(
-          [this, waking = context] { asio::post(*waking, [this] { deliver(); }); })},
+          [this, waking = context] { asio::post(*waking, [this] { deliver(); }); },
+          options.limits.memory_max)},
       workers{std::make_unique<Workers>(answering, std::max<std::size_t>(1, options.workers))} {}
 
 void Core::add(std::shared_ptr<Peer> peer, std::list<Peer*>& list) {
