@@ -3,10 +3,10 @@
 # Copyright the Millrace authors.
 #
 # Measures again and renews the tables of docs/benchmarks.md. On a quiet machine: about two minutes.
-#   tools/update_benchmarks.sh [--only wasm|render|task] [FOLDER]     of the build; default build/release
+#   tools/update_benchmarks.sh [--only wasm|render|task|node] [FOLDER]     of the build; default build/release
 set -eu
 cd "$(dirname "$0")/.."
-tables="wasm render task"
+tables="wasm render task node"
 if [ "${1:-}" = --only ]; then
     tables=$2
     shift 2
@@ -19,7 +19,7 @@ machine="$(date -u +%Y-%m-%d), $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 
 
 for name in $tables; do
     flags=
-    if [ "$name" = wasm ]; then flags=--markdown; fi
+    case $name in wasm | node) flags=--markdown ;; esac
     # shellcheck disable=SC2086
     {
         echo
