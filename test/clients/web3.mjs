@@ -165,7 +165,7 @@ await t.step("transaction types", async () => {
     const accessList = [{ address: token.options.address, storageKeys: [`0x${"00".repeat(32)}`] }];
     const outcome = {
         legacy: receiptOf(await web3.eth.sendTransaction({ ...plain, type: 0, gasPrice })),
-        access_list: receiptOf(await web3.eth.sendTransaction({ ...plain, type: 1, gasPrice, accessList })),
+        access_list: receiptOf(await web3.eth.sendTransaction({ ...plain, type: 1, gas: 60_000n, gasPrice, accessList })),
         fees: receiptOf(await web3.eth.sendTransaction({ ...plain, type: 2 })),
         received: await web3.eth.getBalance(t.stranger),
     };
