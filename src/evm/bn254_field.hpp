@@ -29,9 +29,12 @@ struct TowerConfig {
         return {eight.real + value.real - value.imaginary,
                 eight.imaginary + value.imaginary + value.real};
     }
+    /// ξ^((p - 1) / 6).
+    static constexpr Fp2<Fp> root = {Fp::from_words({0xd60b35dadcc9e470, 0x5c521e08292f2176,
+                                                     0xe8b99fdd76e68b60, 0x1284b71c2865a7df}),
+                                     Fp::from_words({0xca5cf05f80f362ac, 0x747992778eeec7e5,
+                                                     0xa6327cfe12150b8e, 0x246996f3b4fae7e6})};
     static constexpr std::array<Fp2<Fp>, 6> gamma = [] {
-        const Fp2<Fp> xi{Fp::of(9), Fp::one()};
-        const Fp2<Fp> root = xi.power(field::divided(field::less_word(Fp::modulus, 1), 6));
         std::array<Fp2<Fp>, 6> powers{};
         powers[0] = Fp2<Fp>::one();
         for (std::size_t index = 1; index < powers.size(); ++index)

@@ -100,6 +100,13 @@ TEST(Bn254Field, frobenius_is_the_power_by_the_prime) {
     EXPECT_EQ(value.frobenius(), power);
 }
 
+TEST(Bn254Field, the_written_root_is_the_power_of_xi) {
+    const Quadratic xi{Fp::of(9), Fp::one()};
+    const Limbs<4> exponent = field::divided(field::less_word(Fp::modulus, 1), 6);
+    EXPECT_EQ(xi.power(exponent), TowerConfig::root);
+    EXPECT_EQ(twist_b * xi, (Quadratic{curve_b, Fp::zero()}));
+}
+
 const G1 generator{Fp::one(), Fp::of(2)};
 
 /// EIP-197's generator of the twist's group.
