@@ -24,6 +24,9 @@ using millrace::spec::SuiteOptions;
 struct Suite {
     std::string_view name;
     std::string_view help;
+    /// Where the suite lies in its archive: entered when DIR holds it, so that the whole archive
+    /// can be named as well.
+    std::string_view subfolder;
     int (*run)(const std::filesystem::path& folder, const SuiteOptions& options);
 };
 
@@ -34,20 +37,22 @@ int plain(const std::filesystem::path& folder, const SuiteOptions& options) {
 }
 
 constexpr Suite suites[] = {
-    {"wasm", "WebAssembly's test-suite in wast2json form", plain<millrace::spec::run_wasm_suite>},
-    {"wasi", "the compiled modules of wasi-testsuite", plain<millrace::spec::run_wasi_suite>},
-    {"evm-precompiles", "go-ethereum's vectors of the precompiled contracts",
+    {"wasm", "WebAssembly's test-suite in wast2json form", "",
+     plain<millrace::spec::run_wasm_suite>},
+    {"wasi", "the compiled modules of wasi-testsuite", "", plain<millrace::spec::run_wasi_suite>},
+    {"evm-precompiles", "go-ethereum's vectors of the precompiled contracts", "",
      plain<millrace::spec::run_evm_precompile_suite>},
-    {"evm-vm", "frames of the machine alone: VMTests and two-operand vectors",
+    {"evm-vm", "frames of the machine alone: VMTests and two-operand vectors", "",
      millrace::spec::run_evm_vm_suite},
-    {"evm-state", "state tests: one transaction on a given world",
+    {"evm-state", "state tests: one transaction on a given world", "state_tests",
      millrace::spec::run_evm_state_suite},
-    {"evm-block", "blockchain tests: blocks imported on a genesis",
+    {"evm-block", "blockchain tests: blocks imported on a genesis", "blockchain_tests",
      millrace::spec::run_evm_block_suite},
-    {"tx", "transaction tests: bytes to decode and judge by fork",
+    {"tx", "transaction tests: bytes to decode and judge by fork", "TransactionTests",
      millrace::spec::run_transaction_suite},
-    {"trie", "trie tests: roots of pairs, neighbours of keys", millrace::spec::run_trie_suite},
-    {"rlp", "RLP tests: what encodes to what, and what must not decode",
+    {"trie", "trie tests: roots of pairs, neighbours of keys", "TrieTests",
+     millrace::spec::run_trie_suite},
+    {"rlp", "RLP tests: what encodes to what, and what must not decode", "RLPTests",
      millrace::spec::run_rlp_suite},
 };
 
@@ -96,7 +101,12 @@ int main(int argc, char** argv) {
             return 1;
         }
         try {
-            return suite.run(argv[2], *options);
+            std::filesystem::path folder = argv[2];
+            if (!suite.subfolder.empty() &&
+                std::filesystem::is_directory(folder / suite.subfolder, error)) {
+                folder /= suite.subfolder;
+            }
+            return suite.run(folder, *options);
         } catch (const std::exception& failure) {
             std::fprintf(stderr, "error: %s\n", failure.what());
             return 1;
