@@ -134,6 +134,12 @@ inline bool less(const U256& a, const U256& b) noexcept {
 }
 #endif
 
+/// 0 - value.
+inline void negate(U256& value) noexcept {
+    const U256 zero;
+    sub(zero, value);
+}
+
 inline bool signed_less(const U256& a, const U256& b) noexcept {
     return a.is_negative() == b.is_negative() ? less(a, b) : a.is_negative();
 }
@@ -243,18 +249,49 @@ inline void sign_extend(const U256& a, U256& b) noexcept {
         words[above] = filling;
 }
 
-inline bool both_small(const U256& a, const U256& b) noexcept {
-    return (a.words[1] | a.words[2] | a.words[3] | b.words[1] | b.words[2] | b.words[3]) == 0;
+/// The quotient of high:low, which has the divisor's number of digits at most: high < divisor.
+struct Division {
+    Word quotient;
+    Word remainder;
+};
+inline Division divide(Word high, Word low, Word divisor) noexcept {
+#if defined(__x86_64__)
+    __asm__("divq %2" : "+a"(low), "+d"(high) : "r"(divisor) : "cc");
+    return {low, high};
+#else
+    const Wide dividend = Wide{high} << 64 | low;
+    return {static_cast<Word>(dividend / divisor), static_cast<Word>(dividend % divisor)};
+#endif
 }
-/// a / b and a mod b, where both are small; false: not done.
-inline bool divide_small(const U256& a, U256& b) noexcept {
-    if (!both_small(a, b)) return false;
-    assign(b, b.words[0] == 0 ? 0 : a.words[0] / b.words[0]);
+
+/// A quotient of two words and a remainder of one.
+struct SmallDivision {
+    Word low;
+    Word high;
+    Word remainder;
+};
+/// a / b where a has two words at most and b one, which is not 0; a division instruction of today's
+/// processors is faster than a reciprocal there.
+inline SmallDivision divide_small(Word low, Word high, Word divisor) noexcept {
+    if (high == 0) return {low / divisor, 0, low % divisor};
+    const Word top = high / divisor;
+    const Division rest = divide(high % divisor, low, divisor);
+    return {rest.quotient, top, rest.remainder};
+}
+inline bool is_small_division(const U256& a, const U256& b) noexcept {
+    return (a.words[2] | a.words[3] | b.words[1] | b.words[2] | b.words[3]) == 0 && b.words[0] != 0;
+}
+
+/// Division and remainder of small numbers; false: not done, the numbers are large.
+inline bool div(const U256& a, U256& b) noexcept {
+    if (!is_small_division(a, b)) return false;
+    const SmallDivision result = divide_small(a.words[0], a.words[1], b.words[0]);
+    assign(b, result.low, result.high, 0, 0);
     return true;
 }
-inline bool remainder_small(const U256& a, U256& b) noexcept {
-    if (!both_small(a, b)) return false;
-    assign(b, b.words[0] == 0 ? 0 : a.words[0] % b.words[0]);
+inline bool mod(const U256& a, U256& b) noexcept {
+    if (!is_small_division(a, b)) return false;
+    assign(b, divide_small(a.words[0], a.words[1], b.words[0]).remainder);
     return true;
 }
 

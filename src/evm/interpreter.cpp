@@ -21,13 +21,22 @@ namespace {
     b = div_or_zero(a, b);
 }
 [[gnu::noinline]] void sdiv(const U256& a, U256& b) noexcept {
-    b = signed_div_or_zero(a, b);
+    const bool is_negative = a.is_negative() != b.is_negative();
+    U256 dividend = a;
+    if (a.is_negative()) in_place::negate(dividend);
+    if (b.is_negative()) in_place::negate(b);
+    if (!in_place::div(dividend, b)) b = div_or_zero(dividend, b);
+    if (is_negative) in_place::negate(b);
 }
 [[gnu::noinline]] void mod(const U256& a, U256& b) noexcept {
     b = mod_or_zero(a, b);
 }
 [[gnu::noinline]] void smod(const U256& a, U256& b) noexcept {
-    b = signed_mod_or_zero(a, b);
+    U256 dividend = a;
+    if (a.is_negative()) in_place::negate(dividend);
+    if (b.is_negative()) in_place::negate(b);
+    if (!in_place::mod(dividend, b)) b = mod_or_zero(dividend, b);
+    if (a.is_negative()) in_place::negate(b);
 }
 [[gnu::noinline]] void addmod(U256* top) noexcept {
     top[-2] = add_mod(top[0], top[-1], top[-2]);
@@ -185,10 +194,10 @@ Status run(Frame& frame) {
     BINARY(add, in_place::add(a, b));
     BINARY(mul, in_place::mul(a, b));
     BINARY(sub, in_place::sub(a, b));
-    BINARY(div, if (!in_place::divide_small(a, b)) div(a, b));
-    BINARY(sdiv, if (!in_place::divide_small(a, b)) sdiv(a, b));
-    BINARY(mod, if (!in_place::remainder_small(a, b)) mod(a, b));
-    BINARY(smod, if (!in_place::remainder_small(a, b)) smod(a, b));
+    BINARY(div, if (!in_place::div(a, b)) div(a, b));
+    BINARY(sdiv, sdiv(a, b));
+    BINARY(mod, if (!in_place::mod(a, b)) mod(a, b));
+    BINARY(smod, smod(a, b));
     BEGIN(addmod);
     addmod(top);
     top -= 2;

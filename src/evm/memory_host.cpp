@@ -55,9 +55,12 @@ void MemoryHost::begin_transaction() {
     logs_.clear();
 }
 
-const MemoryHost::Account* MemoryHost::find(const Address& address) const noexcept {
+const MemoryHost::Account* MemoryHost::find(const Address& address) noexcept {
+    if (last_found_ != nullptr && last_found_->first == address) return &last_found_->second;
     const auto found = accounts_.find(address);
-    return found == accounts_.end() ? nullptr : &found->second;
+    if (found == accounts_.end()) return nullptr;
+    last_found_ = &*found;
+    return &found->second;
 }
 
 MemoryHost::Account& MemoryHost::change(const Address& address) {

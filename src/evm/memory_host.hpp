@@ -30,6 +30,12 @@ class MemoryHost final : public Host {
             return static_cast<std::size_t>(hash ^ (hash >> 32));
         }
     };
+    struct KeyEqual {
+        bool operator()(const U256& left, const U256& right) const noexcept {
+            return ((left.words[0] ^ right.words[0]) | (left.words[1] ^ right.words[1]) |
+                    (left.words[2] ^ right.words[2]) | (left.words[3] ^ right.words[3])) == 0;
+        }
+    };
     struct Account {
         bool exists = false;
         bool is_warm = false;
@@ -38,10 +44,14 @@ class MemoryHost final : public Host {
         std::uint64_t nonce = 0;
         U256 balance;
         CodePtr code = Code::empty();
-        std::unordered_map<U256, Slot, KeyHash> storage;
-        std::unordered_map<U256, U256, KeyHash> transient;
+        std::unordered_map<U256, Slot, KeyHash, KeyEqual> storage;
+        std::unordered_map<U256, U256, KeyHash, KeyEqual> transient;
     };
     using Accounts = std::unordered_map<Address, Account, FixedBytesHash>;
+
+    MemoryHost() = default;
+    MemoryHost(const MemoryHost&) = delete;
+    MemoryHost& operator=(const MemoryHost&) = delete;
 
     /// Sets the world up; not undone by revert_to().
     Account& account(const Address& address);
@@ -94,13 +104,14 @@ class MemoryHost final : public Host {
         bool has_slots = false;
     };
 
-    const Account* find(const Address& address) const noexcept;
+    const Account* find(const Address& address) noexcept;
     /// The account, its present form (without slots) noted for undoing.
     Account& change(const Address& address);
     Slot& change_slot(const Address& address, const U256& key);
     void undo(Undo& undo);
 
-    Accounts accounts_;
+    Accounts accounts_;  ///< nothing is ever removed
+    Accounts::value_type* last_found_ = nullptr;
     std::vector<Undo> undo_;
     std::vector<Log> logs_;
 };
