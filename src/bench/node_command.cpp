@@ -30,28 +30,29 @@ struct Contestant {
     std::string name;
     std::string url;
     std::string absent;
-    std::unique_ptr<NodeLoad> load;
-    std::array<std::vector<double>, figure_count> values;
+    std::string version;
+    Figures figures{};
 };
+using Contestants = std::array<Contestant, side_count>;
 
-/// Starts what has no URL yet, and measures on a thread of its own, while this thread keeps the
-/// children.
+/// One run: starts what has no URL, each anew, for what earlier runs have left makes anvil's blocks
+/// slower. Measures on a thread of its own, while this thread keeps the children.
 class Contest {
   public:
-    explicit Contest(const NodeOptions& options);
-    Outcome<NodeReport> hold();
+    Contest(const NodeOptions& options, std::size_t first);
+    Contestants hold();
 
   private:
     void on_ready(const std::string& name, const std::string& ready);
     void settle(const std::string& name, const std::string& absent);
     void measure();
     void measure_once(Contestant& contestant);
-    [[nodiscard]] NodeReport::Side result(Contestant& contestant) const;
 
     const NodeOptions& options_;
+    const std::size_t first_;
     io::TemporaryFolder folder_;
     io::EventLoop loop_;
-    std::array<Contestant, side_count> sides_;
+    Contestants sides_;
     std::size_t awaited_ = 0;
     std::thread measuring_;
 };
@@ -90,14 +91,14 @@ std::string url_from(const std::string& ready) {
     return at == std::string::npos ? "" : "http://" + ready.substr(at);
 }
 
-Contest::Contest(const NodeOptions& options) : options_{options} {
+Contest::Contest(const NodeOptions& options, std::size_t first) : options_{options}, first_{first} {
     sides_[0].name = "ours";
     sides_[0].url = options.ours_url;
     sides_[1].name = "anvil";
     sides_[1].url = options.peer_url;
 }
 
-Outcome<NodeReport> Contest::hold() {
+Contestants Contest::hold() {
     io::Supervisor supervisor{
         loop_,
         {.on_ready = [this](const std::string& name,
@@ -124,16 +125,7 @@ Outcome<NodeReport> Contest::hold() {
     measuring_.join();
     supervisor.stop_all([this] { loop_.stop(); });
     loop_.run();
-    if (!sides_[0].absent.empty() && !sides_[1].absent.empty()) {
-        return Err{Failure{"neither node can be measured: ours: " + sides_[0].absent +
-                               "; anvil: " + sides_[1].absent,
-                           "",
-                           "build millrace and run tools/install.sh, or give --ours and --peer"}};
-    }
-    return NodeReport{.ours = result(sides_[0]),
-                      .peer = result(sides_[1]),
-                      .run_count = options_.run_count,
-                      .size = options_.size};
+    return std::move(sides_);
 }
 
 void Contest::on_ready(const std::string& name, const std::string& ready) {
@@ -156,40 +148,24 @@ void Contest::settle(const std::string& name, const std::string& absent) {
 }
 
 void Contest::measure() {
-    for (Contestant& side : sides_) {
-        if (!side.absent.empty()) continue;
-        auto prepared = NodeLoad::prepare(side.url, options_.size);
-        if (prepared) {
-            side.load = std::move(prepared).value();
-        } else {
-            side.absent = prepared.error().text();
-        }
-    }
-    for (int run = 0; run < options_.run_count; ++run) {
-        // Who goes first changes, so that a machine that grows slower favours nobody.
-        const std::size_t first = static_cast<std::size_t>(run) % side_count;
-        measure_once(sides_[first]);
-        measure_once(sides_[(first + 1) % side_count]);
-    }
+    measure_once(sides_[first_]);
+    measure_once(sides_[(first_ + 1) % side_count]);
 }
 
 void Contest::measure_once(Contestant& contestant) {
     if (!contestant.absent.empty()) return;
-    const auto figures = contestant.load->measure();
-    if (!figures) {
-        contestant.absent = figures.error().text();
+    const auto load = NodeLoad::prepare(contestant.url, options_.size);
+    if (!load) {
+        contestant.absent = load.error().text();
         return;
     }
-    for (std::size_t i = 0; i < figure_count; ++i)
-        contestant.values[i].push_back((*figures)[i]);
-}
-
-NodeReport::Side Contest::result(Contestant& contestant) const {
-    NodeReport::Side side{.version = contestant.load ? contestant.load->version() : "",
-                          .absent = contestant.absent};
-    for (std::size_t i = 0; i < figure_count && side.absent.empty(); ++i)
-        side.figures[i] = median(contestant.values[i]);
-    return side;
+    contestant.version = (*load)->version();
+    const auto figures = (*load)->measure();
+    if (figures) {
+        contestant.figures = *figures;
+    } else {
+        contestant.absent = figures.error().text();
+    }
 }
 
 std::string value_text(const NodeReport::Side& side, Figure figure) {
@@ -241,7 +217,32 @@ std::string find_anvil() {
 }
 
 Outcome<NodeReport> measure_nodes(const NodeOptions& options) {
-    return Contest{options}.hold();
+    NodeReport report;
+    report.run_count = options.run_count;
+    report.size = options.size;
+    const std::array<NodeReport::Side*, side_count> sides = {&report.ours, &report.peer};
+    std::array<std::array<std::vector<double>, figure_count>, side_count> values;
+    for (int run = 0; run < options.run_count; ++run) {
+        // Who goes first changes, so that a machine that grows slower favours nobody.
+        const Contestants run_of = Contest{options, static_cast<std::size_t>(run) % 2}.hold();
+        for (std::size_t side = 0; side < side_count; ++side) {
+            if (!run_of[side].absent.empty()) sides[side]->absent = run_of[side].absent;
+            if (!run_of[side].version.empty()) sides[side]->version = run_of[side].version;
+            for (std::size_t i = 0; i < figure_count; ++i)
+                values[side][i].push_back(run_of[side].figures[i]);
+        }
+        if (!report.ours.absent.empty() && !report.peer.absent.empty()) {
+            return Err{
+                Failure{"neither node can be measured: ours: " + report.ours.absent +
+                            "; anvil: " + report.peer.absent,
+                        "", "build millrace and run tools/install.sh, or give --ours and --peer"}};
+        }
+    }
+    for (std::size_t side = 0; side < side_count; ++side) {
+        for (std::size_t i = 0; i < figure_count; ++i)
+            sides[side]->figures[i] = median(values[side][i]);
+    }
+    return report;
 }
 
 double advantage(const NodeReport& report, Figure figure) {
