@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "base/assert.hpp"
-#include "evm/precompiles.hpp"
 #include "ledger/transition.hpp"
 #include "ledger/validity.hpp"
 
@@ -21,12 +20,11 @@ constexpr std::uint64_t refund_share_frontier = 2;
 constexpr std::uint64_t refund_share_london = 5;                 // EIP-3529
 constexpr std::uint64_t authorization_refund = 25'000 - 12'500;  // EIP-7702
 
-/// EIP-2929, 2930, 3651: what is warm before the first instruction.
+/// EIP-2929, 2930, 3651: what is warm before the first instruction; precompiled contracts are so by
+/// themselves (TransactionState::access_account).
 void warm_up(Revision revision, const Transaction& transaction, const Address& sender,
              const Address& coinbase, TransactionState& state) {
     if (revision < Revision::berlin) return;
-    for (const Address& address : evm::precompile_addresses(revision))
-        state.access_account(address);
     state.access_account(sender);
     if (transaction.to) state.access_account(*transaction.to);
     if (revision >= Revision::shanghai) state.access_account(coinbase);

@@ -4,6 +4,7 @@
 #include "state/transaction_state.hpp"
 
 #include "base/assert.hpp"
+#include "evm/precompiles.hpp"
 #include "state/flat_index.hpp"
 
 namespace millrace::state {
@@ -383,6 +384,8 @@ void TransactionState::set_transient_storage(const Address& address, const U256&
 }
 
 AccessStatus TransactionState::access_account(const Address& address) {
+    // Warm from the beginning, and never worth a read of the state.
+    if (evm::is_precompile(journal_->revision, address)) return AccessStatus::warm;
     const std::uint32_t index = journal_->index_of(address);
     AccountEntry& entry = journal_->accounts[index];
     entry.was_accessed = true;

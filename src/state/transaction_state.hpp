@@ -34,6 +34,7 @@ class TransactionState final : public evm::Host {
     void set_storage(const Address& address, const U256& key, const U256& value) override;
     U256 transient_storage(const Address& address, const U256& key) override;
     void set_transient_storage(const Address& address, const U256& key, const U256& value) override;
+    /// Precompiled contracts are warm from the beginning and not among accessed().
     evm::AccessStatus access_account(const Address& address) override;
     evm::AccessStatus access_storage(const Address& address, const U256& key) override;
     void add_balance(const Address& address, const U256& value) override;

@@ -19,9 +19,9 @@ const TransactionState::BlockHashes no_hashes = [](std::uint64_t) { return Hash3
 /// 0x…0b with balance 50.
 class TransactionStateTest : public testing::Test {
   protected:
-    const Address contract = sample_address(0x0a);
-    const Address person = sample_address(0x0b);
-    const Address nobody = sample_address(0x0c);
+    const Address contract = sample_address(0x2a);
+    const Address person = sample_address(0x2b);
+    const Address nobody = sample_address(0x2c);
     StateDiff base_diff;
     EmptyView nothing;
     OverlayView base{nothing, base_diff};
@@ -195,6 +195,13 @@ TEST_F(TransactionStateTest, new_code_is_in_the_diff_and_removed_code_is_not) {
     ASSERT_EQ(diff.codes.size(), 1u);
     EXPECT_EQ(diff.codes.at(hash)->size(), 3u);
     EXPECT_EQ(diff.accounts.at(contract).account->code_hash, evm::empty_code_hash);
+}
+
+TEST_F(TransactionStateTest, precompiled_contracts_are_warm_from_the_beginning) {
+    TransactionState state = begin();
+    EXPECT_EQ(state.access_account(sample_address(1)), AccessStatus::warm);
+    EXPECT_EQ(state.access_account(sample_address(0x7f)), AccessStatus::cold);
+    EXPECT_EQ(state.accessed().size(), 1u) << "and nobody needs to list them";
 }
 
 TEST_F(TransactionStateTest, accessed_lists_what_was_asked_for_even_if_undone) {
