@@ -38,13 +38,23 @@ std::uint64_t checked_height(const std::string& path) {
     return (*chain)->head().header.number;
 }
 
-void kill_and_check(bool drops_unsynced, int kills) {
+constexpr int kills_per_run = 10;
+
+bool is_long() {
+    const char* wanted = std::getenv("MILLRACE_LONG");
+    return wanted != nullptr && std::string{wanted} == "1";
+}
+
+/// Even runs keep what was not synced, odd ones drop it. Later kill points in later runs.
+class ChainCrash : public testing::TestWithParam<int> {};
+
+TEST_P(ChainCrash, a_killed_chain_stands_at_a_whole_block_not_older_than_what_it_told) {
     const io::TemporaryFolder folder;
     const std::string path = folder / "chain";
-    const std::string arguments = "seal " + path + (drops_unsynced ? " 1 " : " 0 ");
+    const std::string arguments = "seal " + path + (GetParam() % 2 == 1 ? " 1 " : " 0 ");
     std::uint64_t height = 0;
-    for (int kill = 0; kill < kills; ++kill) {
-        const int event = 1 + kill % 5;
+    for (int kill = 0; kill < kills_per_run; ++kill) {
+        const int event = 1 + (kill + GetParam() / 2) % (5 + GetParam() / 2);
         const Ended ended =
             run_victim(arguments + "1000000", "MILLRACE_CRASH_AFTER=" + std::to_string(event));
         ASSERT_FALSE(WIFEXITED(ended.status) && WEXITSTATUS(ended.status) < 128) << ended.output;
@@ -61,17 +71,17 @@ void kill_and_check(bool drops_unsynced, int kills) {
     EXPECT_EQ(checked_height(path), height + 3);
 }
 
-int kill_count() {
-    const char* wanted = std::getenv("MILLRACE_LONG");
-    return wanted != nullptr && std::string{wanted} == "1" ? 500 : 10;
-}
+// 20 kills in a check, 1,000 in a long one.
+INSTANTIATE_TEST_SUITE_P(Runs, ChainCrash, testing::Range(0, is_long() ? 100 : 2));
 
-TEST(ChainCrash, a_killed_chain_stands_at_a_whole_block_not_older_than_what_it_told) {
-    kill_and_check(false, kill_count());
-}
-
-TEST(ChainCrash, so_it_does_when_the_power_takes_what_was_not_synced) {
-    kill_and_check(true, kill_count());
+TEST(ChainMemory, a_million_accounts_take_less_than_600_MiB) {
+    if (!is_long()) GTEST_SKIP() << "minutes of work: MILLRACE_LONG=1";
+    const io::TemporaryFolder folder;
+    const Ended ended = run_victim("accounts " + (folder / "chain") + " 0 1000000");
+    const std::size_t peak = ended.output.find("peak_kib=");
+    ASSERT_NE(peak, std::string::npos) << ended.output;
+    EXPECT_NE(ended.output.find("accounts=1000000 "), std::string::npos);
+    EXPECT_LT(std::stoull(ended.output.substr(peak + 9)), 600u * 1'024) << ended.output;
 }
 
 }  // namespace

@@ -110,6 +110,11 @@ rocksdb::CompressionType compression(bool for_the_bottom) {
     return std::ranges::find(known, wanted) != known.end() ? wanted : rocksdb::kNoCompression;
 }
 
+// Few shards, so that one block is small beside the part of the cache it has to fit in; a part that
+// indexes and filters keep against the blocks of rows.
+constexpr int cache_shard_bits = 2;
+constexpr double important_share = 0.5;
+
 /// One cache for blocks, indexes, filters and the rows not yet in files.
 struct Memory {
     std::shared_ptr<rocksdb::Cache> cache;
@@ -117,7 +122,7 @@ struct Memory {
     std::size_t buffer_size = 0;
 
     explicit Memory(std::size_t size_max)
-        : cache{rocksdb::NewLRUCache(size_max)},
+        : cache{rocksdb::NewLRUCache(size_max, cache_shard_bits, false, important_share)},
           buffers{std::make_shared<rocksdb::WriteBufferManager>(size_max / 3, cache)},
           buffer_size{size_max / 6} {}
 };
@@ -126,8 +131,12 @@ rocksdb::ColumnFamilyOptions table_options(Table table, const Memory& memory) {
     rocksdb::BlockBasedTableOptions blocks;
     blocks.block_cache = memory.cache;
     blocks.cache_index_and_filter_blocks = true;
-    blocks.pin_l0_filter_and_index_blocks_in_cache = true;
+    blocks.pin_top_level_index_and_filter = true;
     blocks.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    // In pieces: rows are small, a whole filter of one file is a megabyte, and a bounded cache
+    // would read it again for every row.
+    blocks.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    blocks.partition_filters = true;
     blocks.format_version = 5;
 
     rocksdb::ColumnFamilyOptions options;
@@ -135,6 +144,7 @@ rocksdb::ColumnFamilyOptions table_options(Table table, const Memory& memory) {
     options.write_buffer_size = memory.buffer_size;
     options.max_write_buffer_number = 2;
     options.arena_block_size = 256u << 10;
+    options.target_file_size_base = 32u << 20;
     options.level_compaction_dynamic_level_bytes = true;
     options.compression =
         is_worth_compressing(table) ? compression(false) : rocksdb::kNoCompression;
