@@ -63,6 +63,16 @@ const MemoryHost::Account* MemoryHost::find(const Address& address) noexcept {
     return &found->second;
 }
 
+const MemoryHost::Slot* MemoryHost::find_slot(const Address& address, const U256& key) noexcept {
+    const Account* const account = find(address);
+    if (account == nullptr) return nullptr;
+    if (account == last_slot_.account && KeyEqual{}(key, last_slot_.key)) return last_slot_.slot;
+    const auto found = account->storage.find(key);
+    if (found == account->storage.end()) return nullptr;
+    last_slot_ = {account, key, &found->second};
+    return &found->second;
+}
+
 MemoryHost::Account& MemoryHost::change(const Address& address) {
     Account& account = accounts_[address];
     Undo& undo = undo_.emplace_back();
@@ -125,11 +135,8 @@ U256 MemoryHost::storage(const Address& address, const U256& key) {
 }
 
 SlotValues MemoryHost::slot(const Address& address, const U256& key) {
-    const Account* const account = find(address);
-    if (account == nullptr) return {};
-    const auto found = account->storage.find(key);
-    if (found == account->storage.end()) return {};
-    return {found->second.original, found->second.current};
+    const Slot* const slot = find_slot(address, key);
+    return slot == nullptr ? SlotValues{} : SlotValues{slot->original, slot->current};
 }
 
 void MemoryHost::set_storage(const Address& address, const U256& key, const U256& value) {
@@ -161,10 +168,8 @@ AccessStatus MemoryHost::access_account(const Address& address) {
 }
 
 AccessStatus MemoryHost::access_storage(const Address& address, const U256& key) {
-    if (const Account* const account = find(address)) {
-        const auto found = account->storage.find(key);
-        if (found != account->storage.end() && found->second.is_warm) return AccessStatus::warm;
-    }
+    const Slot* const slot = find_slot(address, key);
+    if (slot != nullptr && slot->is_warm) return AccessStatus::warm;
     change_slot(address, key).is_warm = true;
     return AccessStatus::cold;
 }
@@ -192,6 +197,7 @@ void MemoryHost::create_contract(const Address& address) {
     undo_.back().account->storage = std::move(account.storage);
     undo_.back().has_slots = true;
     account.storage.clear();
+    last_slot_ = {};
     account.exists = true;
     account.is_created = true;
     account.nonce = 0;
@@ -243,6 +249,7 @@ void MemoryHost::undo(Undo& undo) {
         if (!undo.has_slots) undo.account->storage = std::move(account.storage);
         undo.account->transient = std::move(account.transient);
         account = std::move(*undo.account);
+        last_slot_ = {};
     }
 }
 

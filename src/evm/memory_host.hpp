@@ -105,6 +105,7 @@ class MemoryHost final : public Host {
     };
 
     const Account* find(const Address& address) noexcept;
+    const Slot* find_slot(const Address& address, const U256& key) noexcept;
     /// The account, its present form (without slots) noted for undoing.
     Account& change(const Address& address);
     Slot& change_slot(const Address& address, const U256& key);
@@ -112,6 +113,13 @@ class MemoryHost final : public Host {
 
     Accounts accounts_;  ///< nothing is ever removed
     Accounts::value_type* last_found_ = nullptr;
+    /// The slot asked for last: an access is followed by a read or a write of the same slot.
+    struct LastSlot {
+        const Account* account = nullptr;
+        U256 key;
+        const Slot* slot = nullptr;
+    };
+    LastSlot last_slot_;
     std::vector<Undo> undo_;
     std::vector<Log> logs_;
 };
