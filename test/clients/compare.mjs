@@ -214,5 +214,5 @@ try {
     process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
     console.error(`error: ${error.message}`);
-    process.exitCode = 1;
+    process.exit(1);  // what still runs is ended with this process
 }

@@ -11,10 +11,15 @@ import * as t from "./outcomes.mjs";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const modules = path.resolve(here, "../../contracts/node_modules");
-const project = fs.mkdtempSync(path.join(t.folder, "hardhat-"));
-fs.cpSync(path.join(here, "hardhat"), project, { recursive: true });
-fs.cpSync(path.join(here, "contracts"), path.join(project, "contracts"), { recursive: true });
-fs.symlinkSync(modules, path.join(project, "node_modules"));
+// The second chain's run finds what the first compiled, as a developer's second run does.
+const project = path.join(t.folder, "hardhat");
+const out = path.join(project, "outcomes.json");
+if (!fs.existsSync(project)) {
+    fs.cpSync(path.join(here, "hardhat"), project, { recursive: true });
+    fs.cpSync(path.join(here, "contracts"), path.join(project, "contracts"), { recursive: true });
+    fs.symlinkSync(modules, path.join(project, "node_modules"));
+}
+fs.rmSync(out, { force: true });
 
 const run = spawnSync(
     process.execPath,
@@ -29,11 +34,10 @@ const run = spawnSync(
             HARDHAT_DISABLE_TELEMETRY_PROMPT: "true",
             MILLRACE_TEST_RPC: t.rpc_url,
             MILLRACE_TEST_MNEMONIC: t.mnemonic,
-            MILLRACE_TEST_OUT: path.join(project, "outcomes.json"),
+            MILLRACE_TEST_OUT: out,
         },
     },
 );
-const out = path.join(project, "outcomes.json");
 if (run.status !== 0 || !fs.existsSync(out)) {
     console.error(`hardhat ended with ${run.signal ?? run.status}\n${run.stdout}\n${run.stderr}`);
     process.exit(1);

@@ -20,8 +20,19 @@ async function step(name, run) {
     outcomes[name] = plain(await run());
 }
 
+/// A hash may be answered a moment before its block is.
+async function receiptOf(hash) {
+    const deadline = Date.now() + 20_000;
+    for (;;) {
+        const receipt = await request("eth_getTransactionReceipt", hash);
+        if (receipt) return receipt;
+        if (Date.now() > deadline) throw new Error(`no receipt of ${hash} within 20 s`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+}
+
 async function mined(hash, contract) {
-    const receipt = await request("eth_getTransactionReceipt", hash);
+    const receipt = await receiptOf(hash);
     return {
         status: receipt.status, gasUsed: receipt.gasUsed, type: receipt.type, block: receipt.blockNumber,
         from: receipt.from, to: receipt.to, contract: receipt.contractAddress,
