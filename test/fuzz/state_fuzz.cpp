@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/assert.hpp"
+#include "evm/precompiles.hpp"
 #include "state/sample_view.hpp"
 #include "state/transaction_state.hpp"
 
@@ -140,7 +141,8 @@ class Run {
                 return;
             }
             case 10: {
-                const bool was_cold = world_.warm_accounts.insert(address).second;
+                const bool was_cold = !evm::is_precompile(revision_, address) &&
+                                      world_.warm_accounts.insert(address).second;
                 const auto status = state_.access_account(address);
                 MILLRACE_ASSERT(was_cold == (status == evm::AccessStatus::cold));
                 return;
