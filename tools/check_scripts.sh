@@ -5,5 +5,5 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 git ls-files | while read -r file; do
     [ -f "$file" ] || continue
-    head -c 64 "$file" | head -n 1 | grep -qE '^#!.*\b(ba)?sh\b' && printf '%s\0' "$file"
+    if head -c 64 "$file" | head -n 1 | grep -qE '^#!.*\b(ba)?sh\b'; then printf '%s\0' "$file"; fi
 done | xargs -0 shellcheck -S warning
