@@ -38,6 +38,12 @@ function(millrace_link_depends target area)
     endforeach()
 endfunction()
 
+# Seconds a test may take; a long check (./check --long) runs many more kill points and sizes.
+set(MILLRACE_TEST_TIMEOUT 300)
+if("$ENV{MILLRACE_LONG}" STREQUAL "1")
+    set(MILLRACE_TEST_TIMEOUT 5400)
+endif()
+
 function(millrace_library area)
     cmake_parse_arguments(ARG "" "" "SOURCES;TESTS;PACKAGES;TEST_PACKAGES" ${ARGN})
     if(NOT DEFINED MILLRACE_FLOOR_${area})
@@ -59,7 +65,7 @@ function(millrace_library area)
         target_link_libraries(millrace_${area}_test PRIVATE millrace_${area} GTest::gtest
             GTest::gmock GTest::gtest_main ${ARG_TEST_PACKAGES})
         gtest_discover_tests(millrace_${area}_test TEST_PREFIX "${area}." DISCOVERY_MODE PRE_TEST
-            PROPERTIES TIMEOUT 300 LABELS "${_label}")
+            PROPERTIES TIMEOUT ${MILLRACE_TEST_TIMEOUT} LABELS "${_label}")
     endif()
 endfunction()
 
