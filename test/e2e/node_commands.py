@@ -25,7 +25,7 @@ def ask(command, *args, **options):
 def fill(node):
     """A chain with transfers, contracts and empty blocks; the hash of its head."""
     for number in range(1, 21):
-        node.send(to=f"0x{number:040x}", value=hex(10**18))
+        node.send(to=f"0xf0{number:038x}", value=hex(10**18))
     node.send(data=WRITER, gas="0x186a0")
     node.ask("evm_mine")
     return node.ask("eth_getBlockByNumber", "latest", False)["hash"]

@@ -14,6 +14,7 @@ from node_harness import ACCOUNTS, Gone, Node
 POINTS = 1000 if LONG else 20
 POINTS_PER_HOME = 40 if LONG else 10
 UP_POINTS = (2, 12, 40, 90) if LONG else (12,)
+FRESH = 0xF0 << 152  # accounts that nobody has, clear of the precompiled contracts
 SENDS_MAX = 400  # a point that is not reached by then does not exist
 # With instant blocks an answer means a block; on demand it means a place in the pool's log.
 MODES = ("instant", "demand:20", "every:30")
@@ -38,7 +39,7 @@ def drive(node, told):
             if number % 5 == 0:
                 told.hashes.append(node.send(data=WRITER, gas="0x186a0"))
             else:
-                to = f"0x{number:040x}" if number % 2 else ACCOUNTS[2]
+                to = f"0x{FRESH + number:040x}" if number % 2 else ACCOUNTS[2]
                 sender = ACCOUNTS[number % 2]
                 told.hashes.append(node.send(sender=sender, to=to, value=hex(number)))
             told.height = max(told.height, node.height())
