@@ -46,8 +46,9 @@ class Api {
     /// Numbers for metrics: requests by method (known names only), errors by code.
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> counters() const;
 
+    struct State;  ///< node/api/method.hpp
+
   private:
-    struct State;
     std::unique_ptr<State> state_;
 };
 

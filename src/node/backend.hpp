@@ -44,6 +44,8 @@ class Backend {
     [[nodiscard]] virtual bool development() const = 0;
     /// Seconds, for eth_call on "pending" and the age of the head.
     [[nodiscard]] virtual std::uint64_t now() const = 0;
+    /// Seconds that only pass, untouched by evm_increaseTime: the age of filters.
+    [[nodiscard]] virtual std::uint64_t steady_seconds() const { return now(); }
 
     /// In the pool's log before the reply; with instant blocks, in a block before the reply.
     using SubmitReply = std::function<void(Result<Hash32, SubmitError>)>;

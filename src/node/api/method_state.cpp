@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+
+// What accounts hold: eth_getBalance, eth_getStorageAt, eth_getTransactionCount, eth_getCode,
+// eth_getProof (EIP-1186).
+
+#include <array>
+
+#include "evm/code.hpp"
+#include "node/api/method.hpp"
+#include "state/state_view.hpp"
+
+namespace millrace::node {
+namespace {
+
+constexpr std::size_t proof_keys_max = 1'024;  // as in geth
+
+Answer get_balance(const Call& call) {
+    MILLRACE_TRY(const Address address, call.address(0));
+    MILLRACE_TRY(const BlockId id, call.block(1));
+    MILLRACE_TRY(const auto state, call.state(id));
+    const auto account = state->account(address);
+    return quantity_text(account ? account->balance : U256{});
+}
+
+Answer get_transaction_count(const Call& call) {
+    MILLRACE_TRY(const Address address, call.address(0));
+    MILLRACE_TRY(const BlockId id, call.block(1));
+    if (id.kind == BlockId::Kind::pending) {
+        if (const auto nonce = call.api.backend.pending_nonce(address))
+            return quantity_text(*nonce);
+    }
+    MILLRACE_TRY(const auto state, call.state(id));
+    const auto account = state->account(address);
+    return quantity_text(account ? account->nonce : std::uint64_t{0});
+}
+
+Answer get_code(const Call& call) {
+    MILLRACE_TRY(const Address address, call.address(0));
+    MILLRACE_TRY(const BlockId id, call.block(1));
+    MILLRACE_TRY(const auto state, call.state(id));
+    const auto account = state->account(address);
+    if (!account || account->code_hash == evm::empty_code_hash) return data_text({});
+    return data_text(state->code(account->code_hash)->view());
+}
+
+Answer get_storage_at(const Call& call) {
+    MILLRACE_TRY(const Address address, call.address(0));
+    MILLRACE_TRY(const U256 key, read_slot(call.at(1), {1}));
+    MILLRACE_TRY(const BlockId id, call.block(2));
+    MILLRACE_TRY(const auto state, call.state(id));
+    return data_text(to_word(state->storage(address, key)).view());
+}
+
+void write_nodes(JsonWriter& out, const std::vector<Bytes>& nodes) {
+    out.begin('[');
+    for (const Bytes& node : nodes)
+        out.data(node);
+    out.end(']');
+}
+
+/// As it was asked for: whole words stay words, shorter keys become quantities (geth).
+void write_key(JsonWriter& out, JsonValueView asked, const U256& key) {
+    constexpr std::size_t word_text_size = 2 + 2 * Hash32::size;
+    const auto text = asked.plain_text();
+    if (text && text->size() == word_text_size)
+        out.data(to_word(key));
+    else
+        out.quantity(key);
+}
+
+Answer get_proof(const Call& call) {
+    MILLRACE_TRY(const Address address, call.address(0));
+    const JsonValueView asked = call.at(1);
+    if (!asked.is_nothing() && !asked.is(JsonValueView::Kind::array))
+        return Where{1}.wrong("an array of storage keys is expected");
+    std::vector<U256> keys;
+    std::vector<JsonValueView> texts;
+    if (asked.size() > proof_keys_max) {
+        return invalid_params("too many slots requested (max " + std::to_string(proof_keys_max) +
+                              ")");
+    }
+    if (!asked.is_nothing()) {
+        for (const JsonValueView item : asked) {
+            MILLRACE_TRY(const U256 key, read_slot(item, {1}));
+            keys.push_back(key);
+            texts.push_back(item);
+        }
+    }
+    MILLRACE_TRY(const BlockId id, call.block(2));
+    MILLRACE_TRY(const Height height, call.require(id));
+    const auto proof = call.view->prove(height, address, keys);
+    if (!proof) {
+        return server_error("the state of block " + std::to_string(height.value) +
+                            " is pruned on this node");
+    }
+    JsonWriter out;
+    out.begin('{').key("address").data(address).key("accountProof");
+    write_nodes(out, proof->proof);
+    out.key("balance").quantity(proof->account.balance);
+    out.key("codeHash").data(proof->account.code_hash);
+    out.key("nonce").quantity(proof->account.nonce);
+    out.key("storageHash").data(proof->storage_root);
+    out.key("storageProof").begin('[');
+    for (std::size_t index = 0; index < proof->storage.size(); ++index) {
+        const state::StorageProof& slot = proof->storage[index];
+        out.begin('{').key("key");
+        write_key(out, texts[index], slot.key);
+        out.key("value").quantity(slot.value).key("proof");
+        write_nodes(out, slot.proof);
+        out.end('}');
+    }
+    return std::move(out.end(']').end('}')).take();
+}
+
+constexpr std::array methods = {
+    Method{.name = "eth_getBalance",
+           .arguments_min = 1,
+           .arguments_max = 2,
+           .now = &get_balance,
+           .summary = "the balance of an account in wei"},
+    Method{.name = "eth_getStorageAt",
+           .arguments_min = 2,
+           .arguments_max = 3,
+           .now = &get_storage_at,
+           .summary = "one slot of a contract's storage"},
+    Method{.name = "eth_getTransactionCount",
+           .arguments_min = 1,
+           .arguments_max = 2,
+           .now = &get_transaction_count,
+           .summary = "the nonce of an account's next transaction"},
+    Method{.name = "eth_getCode",
+           .arguments_min = 1,
+           .arguments_max = 2,
+           .now = &get_code,
+           .summary = "the code of a contract"},
+    Method{.name = "eth_getProof",
+           .arguments_min = 2,
+           .arguments_max = 3,
+           .now = &get_proof,
+           .summary = "an account and slots with Merkle proofs (EIP-1186)"},
+};
+
+}  // namespace
+
+std::span<const Method> state_methods() {
+    return methods;
+}
+
+}  // namespace millrace::node
