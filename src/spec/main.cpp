@@ -11,6 +11,7 @@
 #include "spec/evm_state_suite.hpp"
 #include "spec/evm_vm_suite.hpp"
 #include "spec/rlp_suite.hpp"
+#include "spec/rpc_suite.hpp"
 #include "spec/trie_suite.hpp"
 #include "spec/wasi_suite.hpp"
 #include "spec/wasm_suite.hpp"
@@ -54,6 +55,7 @@ constexpr Suite suites[] = {
      millrace::spec::run_trie_suite},
     {"rlp", "RLP tests: what encodes to what, and what must not decode", "RLPTests",
      millrace::spec::run_rlp_suite},
+    {"rpc", "dialogues of ethereum/execution-apis", "", millrace::spec::run_rpc_suite},
 };
 
 int usage() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs one public suite through millrace-spec; skipped (77) where the suites have not been unpacked.
-#   test/spec/run.sh PROGRAM wasm|wasi|evm-precompiles|evm-state|evm-block|tx|trie|rlp
+#   test/spec/run.sh PROGRAM wasm|wasi|evm-precompiles|evm-vm|evm-state|evm-block|tx|trie|rlp|rpc [options]
 set -euo pipefail
 program=$1
 suite=$2
@@ -15,6 +15,7 @@ case "$suite" in
     tx) folder=build/suites/evm/basic/TransactionTests ;;
     trie) folder=build/suites/evm/basic/TrieTests ;;
     rlp) folder=build/suites/evm/basic/RLPTests ;;
+    rpc) folder=build/suites/rpc/execution-apis ;;
     evm-vm) folder=build/suites/evm/basic ;;
     *) echo "unknown suite '$suite'" >&2; exit 2 ;;
 esac
@@ -22,4 +23,4 @@ if [ ! -d "$folder" ]; then
     echo "skipped: $folder is not there (../shared/suites/unpack.sh build/suites unpacks it)"
     exit 77
 fi
-exec "$program" "$suite" "$folder"
+exec "$program" "$suite" "$folder" "${@:3}"
