@@ -19,5 +19,6 @@ void add_job_command(CLI::App& app, int& exit_status);
 void add_provider_command(CLI::App& app, int& exit_status);
 void add_wallet_command(CLI::App& app, int& exit_status);
 void add_wasm_command(CLI::App& app, int& exit_status);
+void add_node_command(CLI::App& app, int& exit_status);
 
 }  // namespace millrace::cli

@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
     add_job_command(app, exit_status);
     add_provider_command(app, exit_status);
     add_wallet_command(app, exit_status);
+    add_node_command(app, exit_status);
     add_wasm_command(app, exit_status);
 
     try {

@@ -6,6 +6,7 @@
 #include "chain/chain_client.hpp"
 #include "chain/deploy.hpp"
 #include "chain/transaction_sender.hpp"
+#include "daemon/genesis_setup.hpp"
 #include "io/files.hpp"
 
 namespace millrace::daemon {
@@ -13,14 +14,6 @@ namespace millrace::daemon {
 namespace {
 
 constexpr Duration transaction_time_max{60'000};
-
-// A development network has short delays, so that every path can be walked in minutes.
-const chain::DeployParameters development_parameters{.stake_min = *parse_amount("1"),
-                                                     .unbond_delay = 60,
-                                                     .payout_delay = 60,
-                                                     .expiry_min = 60,
-                                                     .expiry_max = 30 * 86'400,
-                                                     .withdrawal_delay = 60};
 
 Outcome<void> fund(chain::ChainClient& client, chain::TransactionSender& sender,
                    const std::vector<Address>& accounts, const Amount& coins_each) {
@@ -45,8 +38,7 @@ Outcome<void> fund(chain::ChainClient& client, chain::TransactionSender& sender,
 }  // namespace
 
 crypto::SecretKey development_key() {
-    const auto bytes = from_hex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
-    return *crypto::SecretKey::from(*bytes);
+    return development_keys().front();
 }
 
 Outcome<chain::NetworkFile> set_up_network(const NetworkPlan& plan) {
@@ -68,12 +60,18 @@ Outcome<chain::NetworkFile> set_up_network(const NetworkPlan& plan) {
     }
     MILLRACE_TRY(const auto client, chain::ChainClient::connect(plan.rpc_url));
     chain::TransactionSender sender{*client, plan.funder};
-    MILLRACE_TRY(
-        const auto deployment,
-        chain::deploy_contracts(*client, sender, development_parameters, transaction_time_max));
     network.name = plan.name;
     network.rpc_url = plan.rpc_url;
-    network.domain = deployment.domain;
+    // Our own chains hold the contracts from their genesis on; elsewhere they are deployed.
+    MILLRACE_TRY(const Bytes predeployed, client->code(predeploys().capabilities));
+    if (predeployed.empty()) {
+        MILLRACE_TRY(const auto deployment,
+                     chain::deploy_contracts(*client, sender, development_parameters(),
+                                             transaction_time_max));
+        network.domain = deployment.domain;
+    } else {
+        MILLRACE_TRY(network.domain, chain::read_capabilities(*client, predeploys().capabilities));
+    }
     network.dev = plan.development;
     MILLRACE_TRY_VOID(fund(*client, sender, plan.accounts, plan.coins_each));
     MILLRACE_TRY_VOID(chain::write_network_file(plan.file, network));

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "chain/http.hpp"
+#include "cli/agent_client.hpp"
+#include "cli/commands.hpp"
+#include "cli/settings.hpp"
+#include "crypto/secp256k1.hpp"
+#include "daemon/genesis_setup.hpp"
+#include "daemon/node_daemon.hpp"
+#include "io/clock.hpp"
+#include "io/crash_point.hpp"
+#include "io/files.hpp"
+#include "io/log.hpp"
+#include "io/process.hpp"
+#include "node/chain_file.hpp"
+#include "node/genesis_file.hpp"
+
+namespace millrace::cli {
+
+using Json = nlohmann::json;
+
+namespace {
+
+struct NodeOptions {
+    std::string home;
+    std::string network = "dev";
+    std::string role = "node-0";
+    std::string config_file;
+    std::string genesis_file;
+    std::string listen = "127.0.0.1:8545";
+    std::string blocks = "instant";
+    std::string history = "all";
+    std::string coinbase;
+    std::vector<std::string> cors;
+    std::vector<std::string> hosts;
+    std::string url;
+    std::string file;
+    std::uint64_t gas_limit = 60'000'000;
+    std::uint64_t chain_id = 5'065'036;
+    std::uint32_t workers = 2;
+    bool development = false;
+    bool reset = false;
+    bool json = false;
+    int ready_fd = -1;
+};
+
+Outcome<node::SoleProducer::Options> parse_blocks(const std::string& text) {
+    using Mode = node::SoleProducer::Mode;
+    if (text == "instant") return node::SoleProducer::Options{Mode::instant, Duration{1'000}};
+    if (text == "manual") return node::SoleProducer::Options{Mode::manual, Duration{1'000}};
+    const bool demand = text.starts_with("demand:");
+    const bool every = text.starts_with("every:");
+    if (demand || every) {
+        const std::string_view digits = std::string_view{text}.substr(demand ? 7 : 6);
+        std::int64_t milliseconds = 0;
+        const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), milliseconds);
+        if (error == std::errc{} && end == digits.data() + digits.size() && milliseconds >= 10 &&
+            milliseconds <= 86'400'000) {
+            return node::SoleProducer::Options{demand ? Mode::on_demand : Mode::periodic,
+                                               Duration{milliseconds}};
+        }
+    }
+    return Err{Failure{"'" + text + "' is not a way to make blocks", "--blocks",
+                       "write instant, demand:MS, every:MS (10 to 86400000) or manual"}};
+}
+
+Outcome<std::optional<std::uint64_t>> parse_history(const std::string& text) {
+    if (text == "all") return std::optional<std::uint64_t>{};
+    std::uint64_t blocks = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), blocks);
+    if (error != std::errc{} || end != text.data() + text.size() || blocks == 0) {
+        return Err{Failure{"'" + text + "' is not a number of blocks", "--history",
+                           "write a number from 1, or all"}};
+    }
+    return std::optional{blocks};
+}
+
+std::string genesis_path(const std::string& root, const NodeOptions& options) {
+    return root + "/" + options.network + "/genesis.json";
+}
+
+/// The network's genesis: the file given (kept below the home from then on), the one kept before,
+/// or for development networks a new one.
+Outcome<ledger::Genesis> load_genesis(const std::string& root, const NodeOptions& options) {
+    const std::string kept = genesis_path(root, options);
+    if (io::file_exists(kept)) {
+        MILLRACE_TRY(const std::string text, io::read_text_file(kept, node::genesis_size_max));
+        if (!options.genesis_file.empty()) {
+            MILLRACE_TRY(const std::string given,
+                         io::read_text_file(options.genesis_file, node::genesis_size_max));
+            if (given != text) {
+                return Err{Failure{"network " + options.network + " has another genesis already",
+                                   kept, "use another --network, or remove the old one"}};
+            }
+        }
+        return node::read_genesis(text);
+    }
+    std::string text;
+    if (!options.genesis_file.empty()) {
+        MILLRACE_TRY(text, io::read_text_file(options.genesis_file, node::genesis_size_max));
+        MILLRACE_TRY_VOID(node::read_genesis(text));
+    } else if (options.development) {
+        MILLRACE_TRY(text, daemon::development_genesis_text(
+                               {.network = options.network,
+                                .chain_id = options.chain_id,
+                                .timestamp = static_cast<std::uint64_t>(io::wall_now().ms / 1000),
+                                .gas_limit = options.gas_limit}));
+    } else {
+        return Err{
+            Failure{"there is no network " + options.network, kept,
+                    "name a genesis with --genesis FILE, or start a development network with "
+                    "--dev"}};
+    }
+    MILLRACE_TRY_VOID(io::make_folder(root + "/" + options.network, 0700));
+    MILLRACE_TRY_VOID(io::atomic_write_file(kept, as_bytes(text)));
+    return node::read_genesis(text);
+}
+
+Outcome<void> reset_node(const std::string& root, const NodeOptions& options) {
+    const std::string kept = genesis_path(root, options);
+    if (!io::file_exists(kept)) return {};
+    MILLRACE_TRY(const std::string text, io::read_text_file(kept, node::genesis_size_max));
+    MILLRACE_TRY(const ledger::Genesis genesis, node::read_genesis(text));
+    if (!genesis.development) {
+        return Err{Failure{"this is not a development network; it is left alone", kept,
+                           "move the folder away by hand if you are sure"}};
+    }
+    std::string folder;
+    {
+        MILLRACE_TRY(const auto home, io::RoleHome::open(root, options.network, options.role));
+        folder = home.path();
+    }
+    std::error_code error;
+    std::filesystem::remove_all(folder, error);
+    if (!error) std::filesystem::remove(kept, error);
+    if (error) return Err{io::system_failure("cannot remove the network", folder, error.value())};
+    return {};
+}
+
+Outcome<int> run_node(const NodeOptions& options) {
+    io::Config config = declare_settings();
+    MILLRACE_TRY(const std::string root, io::home_root(options.home));
+    MILLRACE_TRY_VOID(load_settings(config, root, options.config_file));
+    if (options.reset) MILLRACE_TRY_VOID(reset_node(root, options));
+    MILLRACE_TRY(auto home, io::RoleHome::open(root, options.network, options.role));
+    MILLRACE_TRY(const auto level, io::parse_log_level(config.text("log.level")));
+    MILLRACE_TRY_VOID(io::open_log({.role = options.role,
+                                    .file = home.log() + "/node.log",
+                                    .level = level,
+                                    .to_stderr = false}));
+    daemon::NodeDaemon::Options settings;
+    MILLRACE_TRY(settings.genesis, load_genesis(root, options));
+    io::enable_crash_points(settings.genesis.development);
+    MILLRACE_TRY(settings.producer, parse_blocks(options.blocks));
+    MILLRACE_TRY(settings.history, parse_history(options.history));
+    if (!options.coinbase.empty()) {
+        const auto coinbase = crypto::parse_address(options.coinbase);
+        if (!coinbase) {
+            return Err{Failure{"'" + options.coinbase + "' is not an address", "--coinbase",
+                               "write 0x and 40 hex digits"}};
+        }
+        settings.coinbase = *coinbase;
+    } else if (!settings.genesis.producers.empty()) {
+        settings.coinbase = settings.genesis.producers.front();
+    }
+    settings.rpc.listen = options.listen;
+    settings.rpc.cors_origins = options.cors;
+    settings.rpc.hosts = options.hosts;
+    settings.rpc.workers = options.workers;
+    settings.pool.gas_limit_max = settings.genesis.header.gas_limit;
+    settings.version = "Millrace/" MILLRACE_VERSION "/linux-amd64/c++20";
+
+    io::EventLoop loop;
+    loop.on_stop_signal([&](int) { loop.stop(); });
+    loop.on_hangup([] {
+        if (const auto reopened = io::reopen_log(); !reopened)
+            io::log_failure("cannot reopen the log", reopened.error());
+    });
+    MILLRACE_TRY(const auto node, daemon::NodeDaemon::open(loop, home, std::move(settings)));
+    const std::string url = "http://" + node->endpoint();
+    const Json ready{{"rpc", url},
+                     {"ws", "ws://" + node->endpoint()},
+                     {"network", options.network},
+                     {"chain_id", node->view()->config().chain_id},
+                     {"height", node->view()->head().header.number}};
+    if (options.json) {
+        std::printf("%s\n", ready.dump().c_str());
+    } else if (options.ready_fd < 0) {
+        std::printf("node of network %s serves %s (JSON-RPC and WebSocket), chain id %llu\n",
+                    options.network.c_str(), url.c_str(),
+                    static_cast<unsigned long long>(node->view()->config().chain_id));
+        if (node->development()) {
+            std::printf(
+                "  funded accounts of the mnemonic \"test test test test test test test "
+                "test test test test junk\":\n");
+            for (const auto& key : node->development_keys()) {
+                std::printf("    %s  %s\n",
+                            crypto::checksum_address(crypto::address_of(key)).c_str(),
+                            to_hex0x(key.bytes()).c_str());
+            }
+        }
+        std::printf("  stop: Ctrl-C\n");
+    }
+    std::fflush(stdout);
+    MILLRACE_TRY_VOID(io::announce_ready(options.ready_fd, ready.dump()));
+    loop.run();
+    if (const auto why = node->stopped_because()) return Err{*why};
+    return 0;
+}
+
+// --- status
+// ---------------------------------------------------------------------------------------
+
+Outcome<int> show_status(const NodeOptions& options) {
+    std::string url = options.url;
+    if (url.empty()) {
+        MILLRACE_TRY(const std::string root, io::home_root(options.home));
+        MILLRACE_TRY(const std::string path,
+                     io::RoleHome::path_of(root, options.network, options.role));
+        MILLRACE_TRY(const std::string endpoint, io::read_endpoint(path));
+        url = "http://" + endpoint;
+    }
+    MILLRACE_TRY(auto address, chain::parse_http_url(url));
+    address.target = "/status";
+    MILLRACE_TRY(const std::string body,
+                 chain::HttpClient{std::move(address)}.get(Duration{5'000}));
+    const Json status = Json::parse(body, nullptr, false);
+    if (!status.is_object() || !status.contains("height")) {
+        return Err{Failure{"this is no Millrace node", url, "check the address"}};
+    }
+    if (options.json) {
+        std::printf("%s\n", status.dump().c_str());
+        return 0;
+    }
+    const auto text = [&status](const char* key) {
+        const auto& value = status.at(key);
+        return value.is_string() ? value.get<std::string>() : value.dump();
+    };
+    std::printf("network   %s%s, chain id %s\n", text("network").c_str(),
+                status.value("development", false) ? " (development)" : "",
+                text("chain_id").c_str());
+    std::printf("head      %s  %s\n", text("height").c_str(), text("head").c_str());
+    std::printf("time      %s\nbase fee  %s wei\n", text("timestamp").c_str(),
+                text("base_fee").c_str());
+    const auto& pool = status.at("pool");
+    std::printf("pool      %s pending, %s queued, %s bytes\n", pool.at("pending").dump().c_str(),
+                pool.at("queued").dump().c_str(), pool.at("bytes").dump().c_str());
+    const auto& rpc = status.at("rpc");
+    std::printf("rpc       %s: %s connections, %s requests, %s refused\n",
+                rpc.at("endpoint").get<std::string>().c_str(), rpc.at("connections").dump().c_str(),
+                rpc.at("requests").dump().c_str(), rpc.at("refused").dump().c_str());
+    std::printf("memory    %.1f MiB\n",
+                static_cast<double>(status.value("resident_bytes", std::uint64_t{0})) / 1048576.0);
+    return 0;
+}
+
+// --- verify, export, import
+// -------------------------------------------------------------------------
+
+struct OpenChain {
+    std::unique_ptr<io::RoleHome> home;
+    std::unique_ptr<store::ChainStore> store;
+    std::unique_ptr<node::Chain> chain;
+};
+
+Outcome<OpenChain> open_chain(const NodeOptions& options) {
+    OpenChain open;
+    MILLRACE_TRY(const std::string root, io::home_root(options.home));
+    MILLRACE_TRY(const ledger::Genesis genesis, load_genesis(root, options));
+    MILLRACE_TRY(auto home, io::RoleHome::open(root, options.network, options.role));
+    open.home = std::make_unique<io::RoleHome>(std::move(home));
+    MILLRACE_TRY(open.store, store::ChainStore::open(open.home->db() + "/chain", {}));
+    MILLRACE_TRY(open.chain, node::Chain::open(*open.store, genesis, {}));
+    return open;
+}
+
+void show_progress(std::string_view what, std::uint64_t done) {
+    if (::isatty(2) == 0) return;
+    std::fprintf(stderr, "\r%.*s: %llu   ", static_cast<int>(what.size()), what.data(),
+                 static_cast<unsigned long long>(done));
+}
+
+void end_progress() {
+    if (::isatty(2) != 0) std::fprintf(stderr, "\n");
+}
+
+Outcome<int> verify_chain(const NodeOptions& options) {
+    MILLRACE_TRY(const OpenChain open, open_chain(options));
+    const std::string problem = open.chain->verify(show_progress);
+    end_progress();
+    const auto& head = open.chain->head();
+    if (options.json) {
+        std::printf("%s\n", Json{{"ok", problem.empty()},
+                                 {"problem", problem},
+                                 {"height", head.header.number},
+                                 {"head", to_hex0x(head.hash.view())}}
+                                .dump()
+                                .c_str());
+        return problem.empty() ? 0 : 1;
+    }
+    if (!problem.empty()) {
+        return Err{Failure{"the chain does not agree with itself: " + problem,
+                           open.home->db() + "/chain",
+                           "restore a backup, or import the blocks anew (docs/operations.md)"}};
+    }
+    std::printf("verified: %llu blocks, head %s, state root %s\n",
+                static_cast<unsigned long long>(head.header.number),
+                to_hex0x(head.hash.view()).c_str(),
+                to_hex0x(head.header.state_root.view()).c_str());
+    return 0;
+}
+
+Outcome<int> export_chain(const NodeOptions& options) {
+    MILLRACE_TRY(const OpenChain open, open_chain(options));
+    const auto view = open.chain->view();
+    const std::string part = options.file + ".part";
+    std::ofstream out{part, std::ios::binary | std::ios::trunc};
+    const std::uint64_t last = view->head().header.number;
+    std::uint64_t written = 0;
+    const bool whole =
+        last == 0 || node::export_blocks(*view, Height{1}, Height{last}, [&](ByteView bytes) {
+            out.write(reinterpret_cast<const char*>(bytes.data()),
+                      static_cast<std::streamsize>(bytes.size()));
+            show_progress("blocks", ++written);
+            return out.good();
+        });
+    out.close();
+    end_progress();
+    std::error_code error;
+    const bool kept = whole && out.good();
+    if (kept) std::filesystem::rename(part, options.file, error);
+    if (!kept || error) {
+        return Err{Failure{"cannot write the export", options.file, "is the disk full?"}};
+    }
+    std::printf("exported blocks 1 to %llu\n", static_cast<unsigned long long>(last));
+    return 0;
+}
+
+Outcome<int> import_chain(const NodeOptions& options) {
+    MILLRACE_TRY(const OpenChain open, open_chain(options));
+    std::ifstream in{options.file, std::ios::binary};
+    if (!in) return Err{Failure{"cannot read the file", options.file, "check its name"}};
+    node::ChainFileReader reader{[&in](std::span<std::uint8_t> into) {
+        in.read(reinterpret_cast<char*>(into.data()), static_cast<std::streamsize>(into.size()));
+        return static_cast<std::size_t>(in.gcount());
+    }};
+    const auto imported = node::import_blocks(
+        *open.chain, reader, {}, [](Height height) { show_progress("blocks", height.value); });
+    end_progress();
+    if (!imported) {
+        Failure failure = imported.error();
+        failure.where = failure.where.empty() ? options.file : options.file + ", " + failure.where;
+        return Err{failure};
+    }
+    std::printf("imported %llu blocks (%llu known before), head %llu\n",
+                static_cast<unsigned long long>(imported->imported),
+                static_cast<unsigned long long>(imported->known),
+                static_cast<unsigned long long>(open.chain->head().header.number));
+    return 0;
+}
+
+Outcome<int> print_genesis(const NodeOptions& options) {
+    MILLRACE_TRY(const std::string text,
+                 daemon::development_genesis_text(
+                     {.network = options.network,
+                      .chain_id = options.chain_id,
+                      .timestamp = static_cast<std::uint64_t>(io::wall_now().ms / 1000),
+                      .gas_limit = options.gas_limit}));
+    std::printf("%s\n", text.c_str());
+    return 0;
+}
+
+void add_place(CLI::App* command, const std::shared_ptr<NodeOptions>& options) {
+    command->add_option("--home", options->home, "data folder (default $MILLRACE_HOME)");
+    command->add_option("--network", options->network, "network name")->capture_default_str();
+    command->add_option("--role", options->role, "folder of the node below the network's")
+        ->capture_default_str();
+}
+
+template <typename Run>
+void on_call(CLI::App* command, const std::shared_ptr<NodeOptions>& options, int& exit_status,
+             Run run) {
+    command->callback([options, &exit_status, run] {
+        const Outcome<int> status = run(*options);
+        exit_status = status ? *status : print_failure(status.error());
+    });
+}
+
+}  // namespace
+
+void add_node_command(CLI::App& app, int& exit_status) {
+    auto options = std::make_shared<NodeOptions>();
+    CLI::App* node = app.add_subcommand("node", "a chain node: blocks, state and JSON-RPC");
+    node->require_subcommand(0, 1);
+    add_place(node, options);
+    node->add_option("--genesis", options->genesis_file, "genesis file (geth's form)")
+        ->check(CLI::ExistingFile);
+    node->add_flag("--dev", options->development,
+                   "without a genesis: begin a development network with funded accounts");
+    node->add_option("--rpc", options->listen, "address to serve JSON-RPC on (port 0: any)")
+        ->capture_default_str();
+    node->add_option("--blocks", options->blocks,
+                     "when blocks are made: instant, demand:MS, every:MS or manual")
+        ->capture_default_str();
+    node->add_option("--history", options->history,
+                     "blocks whose state stays readable: a number, or all")
+        ->capture_default_str();
+    node->add_option("--coinbase", options->coinbase, "account that receives fees");
+    node->add_option("--chain-id", options->chain_id, "of a new development network")
+        ->capture_default_str();
+    node->add_option("--gas-limit", options->gas_limit, "of a new development network's blocks")
+        ->capture_default_str();
+    node->add_option("--cors", options->cors, "origin of web pages that may ask (* for any)");
+    node->add_option("--host", options->hosts, "further Host header that is served");
+    node->add_option("--workers", options->workers, "threads that answer JSON-RPC")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 64));
+    node->add_option("--config", options->config_file, "settings (default HOME/millrace.toml)");
+    node->add_flag("--reset", options->reset, "throw an old development network away first");
+    node->add_flag("--json", options->json, "one JSON object on stdout when ready");
+    node->add_option("--ready-fd", options->ready_fd, "descriptor to announce readiness on");
+    node->callback([node, options, &exit_status] {
+        if (!node->get_subcommands().empty()) return;
+        const auto status = run_node(*options);
+        exit_status = status ? *status : print_failure(status.error());
+    });
+
+    CLI::App* status = node->add_subcommand("status", "head, pool and load of a running node");
+    add_place(status, options);
+    status->add_option("--url", options->url,
+                       "http://HOST:PORT (default: the network's node here)");
+    status->add_flag("--json", options->json, "one JSON object");
+    on_call(status, options, exit_status, show_status);
+
+    CLI::App* verify =
+        node->add_subcommand("verify", "checks blocks, receipts and state of a node");
+    add_place(verify, options);
+    verify->add_flag("--json", options->json, "one JSON object");
+    on_call(verify, options, exit_status, verify_chain);
+
+    CLI::App* export_command =
+        node->add_subcommand("export", "writes all blocks into a file (RLP)");
+    add_place(export_command, options);
+    export_command->add_option("FILE", options->file, "file to write")->required();
+    on_call(export_command, options, exit_status, export_chain);
+
+    CLI::App* import_command = node->add_subcommand("import", "takes blocks from a file (RLP)");
+    add_place(import_command, options);
+    import_command->add_option("--genesis", options->genesis_file, "genesis file of a new network");
+    import_command->add_option("FILE", options->file, "file to read")
+        ->required()
+        ->check(CLI::ExistingFile);
+    on_call(import_command, options, exit_status, import_chain);
+
+    CLI::App* genesis =
+        node->add_subcommand("genesis", "prints the genesis of a new development network");
+    genesis->add_option("--network", options->network, "network name")->capture_default_str();
+    genesis->add_option("--chain-id", options->chain_id, "chain id")->capture_default_str();
+    genesis->add_option("--gas-limit", options->gas_limit, "gas of a block")->capture_default_str();
+    on_call(genesis, options, exit_status, print_genesis);
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,617 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+
+#include "daemon/node_daemon.hpp"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/assert.hpp"
+#include "base/overload.hpp"
+#include "crypto/hash.hpp"
+#include "daemon/genesis_setup.hpp"
+#include "io/clock.hpp"
+#include "io/log.hpp"
+#include "node/admission.hpp"
+
+namespace millrace::daemon {
+
+namespace {
+
+/// Transactions and controls handed over and not yet taken by the loop; the next is refused.
+constexpr std::size_t inbox_count_max = 131'072;
+constexpr std::size_t snapshots_max = 1'024;
+
+std::uint64_t seconds_of(Instant now) {
+    return now.ms > 0 ? static_cast<std::uint64_t>(now.ms / 1000) : 0;
+}
+
+}  // namespace
+
+NodeDaemon::NodeDaemon(io::EventLoop& loop, io::RoleHome& home, Options options)
+    : loop_{loop}, home_{home}, options_{std::move(options)}, pool_{options_.pool} {}
+
+NodeDaemon::~NodeDaemon() {
+    server_.reset();  // no worker touches the rest after this
+    if (timer_) loop_.cancel(*timer_);
+}
+
+Outcome<std::unique_ptr<NodeDaemon>> NodeDaemon::open(io::EventLoop& loop, io::RoleHome& home,
+                                                      Options options) {
+    std::unique_ptr<NodeDaemon> daemon{new NodeDaemon{loop, home, std::move(options)}};
+    MILLRACE_TRY_VOID(daemon->start());
+    return daemon;
+}
+
+Outcome<void> NodeDaemon::start() {
+    MILLRACE_TRY(store_, store::ChainStore::open(
+                             home_.db() + "/chain",
+                             store::ChainStore::Options{.memory_max = options_.store_memory_max}));
+    MILLRACE_TRY(chain_, node::Chain::open(*store_, options_.genesis,
+                                           {.history = options_.history, .state = {}}));
+    // The accounts of the genesis stand in the store now. There can be a million: what reading,
+    // hashing and writing them took goes back to the system at once.
+    options_.genesis.state = {};
+    ::malloc_trim(0);
+    publish_view();
+    MILLRACE_TRY_VOID(restore_pool());
+    source_ = std::make_unique<node::SoleProducer>(options_.producer,
+                                                   chain_->head().header.timestamp, loop_.now());
+    api_ = std::make_unique<node::Api>(*this, options_.api, options_.version);
+    MILLRACE_TRY(server_, rpc::Server::start(options_.rpc, *this));
+    MILLRACE_TRY_VOID(home_.publish_endpoint(server_->endpoint()));
+    if (pool_.status().pending > 0) step(node::BlockSource::TransactionsWait{});
+    arm_timer();
+    io::log(io::LogLevel::info, "node ready",
+            {{"rpc", server_->endpoint()},
+             {"chain_id", options_.genesis.config.chain_id},
+             {"height", chain_->head().header.number},
+             {"head", to_hex0x(chain_->head().hash.view())}});
+    return {};
+}
+
+// --- the pool's log
+// -------------------------------------------------------------------------------
+
+Outcome<void> NodeDaemon::restore_pool() {
+    const auto cursor = store_->cursor(state::Table::pool);
+    std::vector<types::SignedTransaction> waiting;
+    for (cursor->seek({}); cursor->valid(); cursor->next()) {
+        auto transaction = types::decode_transaction(cursor->value());
+        if (!transaction) {
+            return Err{Failure{"the pool's log holds something that is no transaction",
+                               home_.db() + "/chain", "run: millrace node verify"}};
+        }
+        waiting.push_back(std::move(*transaction));
+    }
+    // In order of nonce, so that none is refused for a gap that the next one fills.
+    std::ranges::sort(waiting, {}, [](const auto& each) { return each.transaction.nonce; });
+    state::WriteBatch gone;
+    for (auto& transaction : waiting) {
+        const Hash32 hash = transaction.hash();
+        const auto sender = transaction.sender();
+        const auto size = static_cast<std::uint32_t>(transaction.encode().size());
+        const bool added = sender && pool_
+                                         .add({.transaction = std::move(transaction),
+                                               .hash = hash,
+                                               .sender = *sender,
+                                               .size = size},
+                                              sender_state(*sender))
+                                         .has_value();
+        if (!added) gone.erase(state::Table::pool, to_bytes(hash.view()));
+    }
+    if (!gone.empty() && !store_->write(gone, state::Durability::logged)) {
+        return Err{Failure{store_->why(), home_.db() + "/chain", "free space on the disk"}};
+    }
+    return {};
+}
+
+mempool::SenderState NodeDaemon::sender_state(const Address& sender) const {
+    const auto state = view()->state(Height{chain_->head().header.number});
+    MILLRACE_ASSERT(state != nullptr);
+    const auto account = state->account(sender).value_or(state::Account{});
+    return {.nonce = account.nonce, .balance = account.balance};
+}
+
+// --- from any thread
+// ------------------------------------------------------------------------------
+
+std::shared_ptr<const node::ChainView> NodeDaemon::view() const {
+    const std::lock_guard lock{view_mutex_};
+    return view_;
+}
+
+void NodeDaemon::publish_view() {
+    auto fresh = chain_->view();
+    const std::lock_guard lock{view_mutex_};
+    view_ = std::move(fresh);
+}
+
+std::uint64_t NodeDaemon::now() const {
+    return seconds_of(io::wall_now());
+}
+
+mempool::PooledPtr NodeDaemon::pending(const Hash32& hash) const {
+    const std::lock_guard lock{pool_mutex_};
+    return pool_.find(hash);
+}
+
+std::optional<std::uint64_t> NodeDaemon::pending_nonce(const Address& sender) const {
+    const std::lock_guard lock{pool_mutex_};
+    return pool_.next_nonce(sender);
+}
+
+mempool::Pool::Status NodeDaemon::pool_status() const {
+    const std::lock_guard lock{pool_mutex_};
+    return pool_.status();
+}
+
+std::vector<mempool::Pool::Entry> NodeDaemon::pool_content() const {
+    const std::lock_guard lock{pool_mutex_};
+    return pool_.content();
+}
+
+types::Block NodeDaemon::pending_block() const {
+    const auto chain = view();
+    const types::Header& parent = chain->head().header;
+    types::Block block;
+    block.header.parent_hash = chain->head().hash;
+    block.header.coinbase = options_.coinbase;
+    block.header.number = parent.number + 1;
+    block.header.gas_limit = parent.gas_limit;
+    block.header.timestamp = std::max(parent.timestamp, now());
+    block.header.base_fee = ledger::next_base_fee(chain->config(), parent);
+    block.withdrawals.emplace();
+    const std::lock_guard lock{pool_mutex_};
+    auto selection = pool_.select(*block.header.base_fee);
+    while (const auto next = selection.next()) {
+        const std::uint64_t gas = next->transaction.transaction.gas_limit;
+        if (gas > block.header.gas_limit - block.header.gas_used) {
+            selection.skip_sender();
+            continue;
+        }
+        block.header.gas_used += gas;
+        block.transactions.push_back(next->transaction);
+    }
+    return block;
+}
+
+std::uint64_t NodeDaemon::listen(std::function<void(const node::NodeEvent&)> call) {
+    const std::lock_guard lock{listeners_mutex_};
+    listeners_.emplace(listener_next_, std::move(call));
+    return listener_next_++;
+}
+
+void NodeDaemon::unlisten(std::uint64_t id) {
+    const std::lock_guard lock{listeners_mutex_};
+    listeners_.erase(id);
+}
+
+void NodeDaemon::tell(const node::NodeEvent& event) {
+    // Listeners queue and return (Backend::listen), so the lock is held across the calls: an
+    // unlisten() that has returned is never followed by a call.
+    const std::lock_guard lock{listeners_mutex_};
+    for (const auto& [id, call] : listeners_)
+        call(event);
+}
+
+const std::vector<crypto::SecretKey>& NodeDaemon::development_keys() const {
+    static const std::vector<crypto::SecretKey> none;
+    return development() ? daemon::development_keys() : none;
+}
+
+void NodeDaemon::submit(types::SignedTransaction transaction, Address sender, SubmitReply reply) {
+    const auto chain = view();
+    const types::Header& head = chain->head().header;
+    const auto rules =
+        ledger::rules_at(chain->config(), head.number + 1, std::max(head.timestamp, now()));
+    const Bytes encoded = transaction.encode();
+    const auto checked = node::check_admission(rules, head.gas_limit, transaction, encoded.size());
+    if (!checked) return reply(Err{checked.error()});
+    const Hash32 hash = crypto::keccak256(encoded);
+    Submission submission{.transaction = {.transaction = std::move(transaction),
+                                          .hash = hash,
+                                          .sender = sender,
+                                          .size = static_cast<std::uint32_t>(encoded.size())},
+                          .reply = std::move(reply)};
+    {
+        const std::lock_guard lock{inbox_mutex_};
+        if (submissions_.size() < inbox_count_max) {
+            submissions_.push_back(std::move(submission));
+            if (woken_) return;
+            woken_ = true;
+            submission.reply = nullptr;
+        }
+    }
+    if (submission.reply) {
+        return submission.reply(
+            Err{node::SubmitError{"the node has too many transactions to look at; try again"}});
+    }
+    wake();
+}
+
+void NodeDaemon::control(Control control, Done done) {
+    if (!development()) {
+        return done(Err{node::SubmitError{"only on development networks"}});
+    }
+    {
+        const std::lock_guard lock{inbox_mutex_};
+        if (requests_.size() < inbox_count_max) {
+            requests_.push_back({std::move(control), std::move(done)});
+            if (woken_) return;
+            woken_ = true;
+            done = nullptr;
+        }
+    }
+    if (done) return done(Err{node::SubmitError{"the node has too much to do; try again"}});
+    wake();
+}
+
+void NodeDaemon::wake() {
+    // One post at a time, so the loop's own bound cannot be reached by us.
+    const bool posted = loop_.post([this] { drain(); });
+    MILLRACE_ASSERT(posted);
+}
+
+void NodeDaemon::handle(const rpc::SessionPtr& session, std::string body, Reply reply) {
+    node::Api::Caller caller{.session = session->id(), .push = nullptr};
+    if (session->can_push()) {
+        // The subscription must not keep a closed connection alive.
+        caller.push = [weak = std::weak_ptr{session}](std::string message) {
+            const auto open = weak.lock();
+            return open != nullptr && open->push(std::move(message));
+        };
+    }
+    api_->handle(caller, body, std::move(reply));
+}
+
+void NodeDaemon::on_closed(std::uint64_t session_id) {
+    api_->session_closed(session_id);
+}
+
+// --- on the loop's thread
+// ---------------------------------------------------------------------------
+
+void NodeDaemon::drain() {
+    std::vector<Submission> submissions;
+    std::deque<Request> requests;
+    {
+        const std::lock_guard lock{inbox_mutex_};
+        submissions.swap(submissions_);
+        requests.swap(requests_);
+        woken_ = false;
+    }
+    if (!submissions.empty()) admit(std::move(submissions));
+    for (auto& request : requests)
+        perform(std::move(request));
+    arm_timer();
+}
+
+void NodeDaemon::admit(std::vector<Submission> submissions) {
+    const auto chain = view();
+    const auto state = chain->state(Height{chain->head().header.number});
+    MILLRACE_ASSERT(state != nullptr);
+    struct Answer {
+        SubmitReply reply;
+        Result<Hash32, node::SubmitError> result;
+        bool pending = false;
+    };
+    std::vector<Answer> answers;
+    answers.reserve(submissions.size());
+    state::WriteBatch log;
+    {
+        const std::lock_guard lock{pool_mutex_};
+        for (auto& submission : submissions) {
+            const Hash32 hash = submission.transaction.hash;
+            const Address sender = submission.transaction.sender;
+            const auto account = state->account(sender).value_or(state::Account{});
+            const mempool::SenderState known{.nonce = account.nonce, .balance = account.balance};
+            Bytes encoded = submission.transaction.transaction.encode();
+            // The pool keeps the transaction; the message of a refusal needs only its nonce.
+            types::Transaction refused;
+            refused.nonce = submission.transaction.transaction.transaction.nonce;
+            auto added = pool_.add(std::move(submission.transaction), known);
+            if (!added) {
+                answers.push_back({std::move(submission.reply),
+                                   Err{node::submit_error(added.error(), refused, known)}});
+                continue;
+            }
+            for (const auto& evicted : added->evicted) {
+                log.erase(state::Table::pool, to_bytes(evicted->hash.view()));
+            }
+            log.put(state::Table::pool, to_bytes(hash.view()), std::move(encoded));
+            answers.push_back({std::move(submission.reply), hash, added->pending});
+        }
+    }
+    if (!log.empty() && !store_->write(log, state::Durability::logged)) {
+        return stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
+    }
+    const bool instant = source_->options().mode == node::SoleProducer::Mode::instant;
+    bool any_pending = false;
+    for (auto& answer : answers) {
+        if (answer.result) tell(node::NewPending{*answer.result});
+        any_pending |= answer.pending;
+        if (instant && answer.pending) {
+            hashes_after_block_.push_back(*answer.result);
+            replies_after_block_.push_back(std::move(answer.reply));
+        } else {
+            answer.reply(std::move(answer.result));
+        }
+    }
+    if (any_pending) step(node::BlockSource::TransactionsWait{});
+}
+
+void NodeDaemon::step(const node::BlockSource::Event& event) {
+    node::BlockSource::Effects effects;
+    source_->step(event, loop_.now(), effects);
+    for (const auto& effect : effects)
+        make_block(effect.timestamp);
+}
+
+void NodeDaemon::arm_timer() {
+    if (timer_) loop_.cancel(*timer_);
+    timer_.reset();
+    if (const auto deadline = source_->next_deadline()) {
+        timer_ = loop_.call_at(*deadline, [this] {
+            timer_.reset();
+            step(node::BlockSource::DeadlineReached{});
+            arm_timer();
+        });
+    }
+}
+
+void NodeDaemon::make_block(std::uint64_t timestamp) {
+    const node::Head& head = chain_->head();
+    // Not random: anybody can compute it. Contracts that need randomness have none on a chain of
+    // one producer; the beacon replaces it (design.md section 7).
+    const Hash32 prev_randao = prev_randao_override_.is_zero() ? crypto::keccak256(head.hash.view())
+                                                               : prev_randao_override_;
+    prev_randao_override_ = {};
+    const U256 base_fee = ledger::next_base_fee(chain_->config(), head.header);
+    auto builder = chain_->begin_block(timestamp, options_.coinbase, prev_randao);
+    std::set<Address> touched;
+    std::vector<Hash32> unfit;
+    auto selection = pool_.select(base_fee);
+    while (const auto next = selection.next()) {
+        if (builder->gas_left() < 21'000) break;
+        const auto added = builder->add(next->transaction, next->sender);
+        if (added) {
+            touched.insert(next->sender);
+            continue;
+        }
+        using ledger::TransactionError;
+        const TransactionError why = added.error();
+        selection.skip_sender();
+        touched.insert(next->sender);
+        const bool fits_later = why == TransactionError::gas_limit_exceeds_block ||
+                                why == TransactionError::nonce_too_low ||
+                                why == TransactionError::nonce_too_high ||
+                                why == TransactionError::insufficient_funds ||
+                                why == TransactionError::fee_below_base_fee;
+        if (fits_later) continue;
+        unfit.push_back(next->hash);
+        io::log_limited("unfit", io::LogLevel::warn, "a transaction cannot be in any block",
+                        {{"hash", to_hex0x(next->hash.view())}, {"why", ledger::to_text(why)}});
+    }
+    auto built = std::move(*builder).finish(std::vector<types::Withdrawal>{});
+    if (!built) {
+        return stop_for({"a block of our own cannot be finished: " +
+                             std::string{ledger::to_text(built.error().error)},
+                         "block " + std::to_string(head.header.number + 1), "report this"});
+    }
+    std::string why;
+    const auto sealed = chain_->seal(std::move(*built), why);
+    if (!sealed) return stop_for({why, home_.db() + "/chain", "free space on the disk"});
+
+    publish_view();
+    state::WriteBatch gone;
+    for (const auto& transaction : sealed->block.transactions) {
+        gone.erase(state::Table::pool, to_bytes(transaction.hash().view()));
+    }
+    {
+        const auto chain = view();
+        const auto state = chain->state(Height{chain->head().header.number});
+        const std::lock_guard lock{pool_mutex_};
+        for (const auto& hash : unfit) {
+            pool_.remove(hash);
+            gone.erase(state::Table::pool, to_bytes(hash.view()));
+        }
+        for (const auto& sender : touched) {
+            const auto account = state->account(sender).value_or(state::Account{});
+            for (const auto& left :
+                 pool_.update(sender, {.nonce = account.nonce, .balance = account.balance})) {
+                gone.erase(state::Table::pool, to_bytes(left->hash.view()));
+            }
+        }
+    }
+    if (!gone.empty() && !store_->write(gone, state::Durability::logged)) {
+        return stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
+    }
+    after_block(*sealed);
+}
+
+void NodeDaemon::after_block(const node::Chain::Sealed& sealed) {
+    io::log(io::LogLevel::debug, "block",
+            {{"height", sealed.block.header.number},
+             {"transactions", sealed.block.transactions.size()},
+             {"gas", sealed.block.header.gas_used},
+             {"hash", to_hex0x(sealed.hash.view())}});
+    tell(node::NewHead{
+        .block = std::make_shared<const types::Block>(sealed.block),
+        .hash = sealed.hash,
+        .receipts = std::make_shared<const std::vector<types::TransactionReceipt>>(sealed.receipts),
+        .removed = false});
+    auto replies = std::move(replies_after_block_);
+    auto hashes = std::move(hashes_after_block_);
+    replies_after_block_.clear();
+    hashes_after_block_.clear();
+    for (std::size_t index = 0; index < replies.size(); ++index)
+        replies[index](hashes[index]);
+    if (!mine_replies_.empty() && --mine_replies_.front().blocks_left == 0) {
+        mine_replies_.front().done(U256{});
+        mine_replies_.pop_front();
+    }
+    // A deadline, not a call: many blocks asked for at once must not nest.
+    node::BlockSource::Effects effects;
+    source_->step(node::BlockSource::BlockCommitted{.timestamp = sealed.block.header.timestamp,
+                                                    .more_wait = pool_.status().pending > 0},
+                  loop_.now(), effects);
+    for (const auto& effect : effects) {
+        const bool posted =
+            loop_.post([this, timestamp = effect.timestamp] { make_block(timestamp); });
+        MILLRACE_ASSERT(posted);
+    }
+    arm_timer();
+}
+
+void NodeDaemon::stop_for(const Failure& why) {
+    // Nothing that was acknowledged is lost; going on could acknowledge what is not kept.
+    io::log_failure("the node stops", why);
+    if (!stopped_) stopped_ = why;
+    loop_.stop();
+}
+
+// --- development controls
+// -----------------------------------------------------------------------------
+
+void NodeDaemon::perform(Request request) {
+    Result<U256, node::SubmitError> answer = U256{};
+    const Instant now = loop_.now();
+    const auto refuse = [&answer](std::string message) {
+        answer = Err{node::SubmitError{std::move(message)}};
+    };
+    bool later = false;
+    std::visit(
+        Overload{[&](const Mine& mine) {
+                     if (mine.count == 0) return;
+                     if (mine.count > node::mine_count_max) {
+                         return refuse("at most " + std::to_string(node::mine_count_max) +
+                                       " blocks at once");
+                     }
+                     if (mine.timestamp && *mine.timestamp < chain_->head().header.timestamp) {
+                         return refuse("timestamp is before the newest block's");
+                     }
+                     later = true;
+                     mine_replies_.push_back({mine.count, std::move(request.done)});
+                     step(node::BlockSource::MineNow{mine.count, mine.timestamp, mine.interval_s});
+                 },
+                 [&](const Snapshot&) {
+                     if (snapshots_.size() == snapshots_max) snapshots_.erase(snapshots_.begin());
+                     Kept kept{chain_->head().header.number, source_->time_offset_s(), {}};
+                     for (const auto& entry : pool_.content())
+                         kept.pool.push_back(entry.transaction);
+                     snapshots_.emplace(snapshot_next_, std::move(kept));
+                     answer = U256{snapshot_next_++};
+                 },
+                 [&](const Revert& revert) { answer = revert_to(revert.snapshot); },
+                 [&](const IncreaseTime& increase) {
+                     if (!source_->increase_time(increase.seconds)) {
+                         return refuse("out of range");
+                     }
+                     const std::int64_t sum = source_->time_offset_s();
+                     answer = U256{static_cast<std::uint64_t>(std::max<std::int64_t>(sum, 0))};
+                 },
+                 [&](const SetNextTimestamp& next) {
+                     if (!source_->set_next_timestamp(next.timestamp, now)) {
+                         refuse("timestamp is before the newest block's");
+                     }
+                 },
+                 [&](const SetAutomine& automine) {
+                     auto options = source_->options();
+                     options.mode = automine.on ? node::SoleProducer::Mode::instant
+                                                : node::SoleProducer::Mode::manual;
+                     source_->change_mode(options, now);
+                 },
+                 [&](const SetInterval& interval) {
+                     if (interval.milliseconds > 86'400'000) return refuse("at most one day");
+                     node::SoleProducer::Options options{
+                         interval.milliseconds == 0 ? node::SoleProducer::Mode::manual
+                                                    : node::SoleProducer::Mode::periodic,
+                         Duration{static_cast<std::int64_t>(interval.milliseconds)}};
+                     source_->change_mode(options, now);
+                 },
+                 [&](const SetCoinbase& set) { options_.coinbase = set.address; },
+                 [&](const SetPrevRandao& set) { prev_randao_override_ = set.value; },
+                 [&](const SetAccount& change) { override_account(change); },
+                 [&](const DropTransaction& drop) {
+                     bool dropped = false;
+                     {
+                         const std::lock_guard lock{pool_mutex_};
+                         dropped = pool_.remove(drop.hash);
+                     }
+                     if (!dropped) return refuse("no such transaction waits");
+                     state::WriteBatch gone;
+                     gone.erase(state::Table::pool, to_bytes(drop.hash.view()));
+                     if (!store_->write(gone, state::Durability::logged)) {
+                         stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
+                     }
+                 }},
+        request.control);
+    if (!later) request.done(std::move(answer));
+}
+
+Result<U256, node::SubmitError> NodeDaemon::revert_to(const U256& snapshot) {
+    const auto found = snapshot.fits_u64() ? snapshots_.find(snapshot.words[0]) : snapshots_.end();
+    if (found == snapshots_.end()) return U256{0};
+    const Kept kept = found->second;
+    snapshots_.erase(found, snapshots_.end());
+    const std::uint64_t from = chain_->head().header.number;
+    const auto before = view();
+    if (!chain_->rollback(Height{kept.height})) {
+        return Err{node::SubmitError{"the history that the snapshot needs is pruned"}};
+    }
+    publish_view();
+    source_->set_parent_timestamp(chain_->head().header.timestamp);
+    source_->set_time_offset_s(kept.time_offset_s);
+    state::WriteBatch log;
+    {
+        const std::lock_guard lock{pool_mutex_};
+        for (const auto& entry : pool_.content()) {
+            pool_.remove(entry.transaction->hash);
+            log.erase(state::Table::pool, to_bytes(entry.transaction->hash.view()));
+        }
+        for (const auto& transaction : kept.pool) {
+            if (!pool_.add(*transaction, sender_state(transaction->sender))) continue;
+            log.put(state::Table::pool, to_bytes(transaction->hash.view()),
+                    transaction->transaction.encode());
+        }
+    }
+    if (!log.empty() && !store_->write(log, state::Durability::logged)) {
+        stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
+    }
+    for (std::uint64_t height = from; height > kept.height; --height) {
+        const auto block = before->block(Height{height});
+        const auto receipts = before->receipts(Height{height});
+        if (!block || !receipts) continue;
+        tell(node::NewHead{
+            .block = std::make_shared<const types::Block>(*block),
+            .hash = block->header.hash(),
+            .receipts = std::make_shared<const std::vector<types::TransactionReceipt>>(*receipts),
+            .removed = true});
+    }
+    return U256{1};
+}
+
+void NodeDaemon::override_account(const SetAccount& change) {
+    const auto state = view()->state(Height{chain_->head().header.number});
+    MILLRACE_ASSERT(state != nullptr);
+    state::StateDiff diff;
+    state::AccountDiff& account = diff.accounts[change.address];
+    state::Account values = state->account(change.address).value_or(state::Account{});
+    if (change.balance) values.balance = *change.balance;
+    if (change.nonce) values.nonce = *change.nonce;
+    if (change.code) {
+        const auto code = evm::Code::make(*change.code);
+        values.code_hash = code->hash();
+        diff.codes[code->hash()] = code;
+    }
+    account.account = values;
+    for (const auto& [key, value] : change.slots)
+        account.storage[key] = value;
+    chain_->override_state(std::move(diff));
+    publish_view();
+}
+
+}  // namespace millrace::daemon
