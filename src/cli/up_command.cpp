@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -65,7 +66,9 @@ Outcome<void> apply_faults(UpOptions& options) {
             {"MILLRACE_CRASH_AFTER", crash.substr(first + 1, second - first - 1)},
             {"MILLRACE_CRASH_ONCE", crash.substr(second + 1)}};
         const std::string role = crash.substr(0, first);
-        if (role == "agent-0") {
+        if (role == "chain") {
+            options.network.chain_environment = environment;
+        } else if (role == "agent-0") {
             options.network.agent_environment = environment;
         } else if (role.starts_with("provider-")) {
             MILLRACE_TRY(const std::uint32_t number,
@@ -73,7 +76,7 @@ Outcome<void> apply_faults(UpOptions& options) {
             options.network.provider_environment[number] = environment;
         } else {
             return Err{Failure{"there is no role '" + role + "'", "--crash",
-                               "use agent-0 or provider-NUMBER"}};
+                               "use chain, agent-0 or provider-NUMBER"}};
         }
     }
     return {};
@@ -172,7 +175,11 @@ void add_up_command(CLI::App& app, int& exit_status) {
                         "use this chain (any EVM JSON-RPC) instead of starting one");
     command->add_option("--funder-key", network.funder_key_file,
                         "hex key of a funded account on that chain (default: development key)");
-    command->add_option("--anvil", network.anvil, "the anvil program");
+    command->add_option("--chain", network.chain, "the chain to start: millrace (default) or anvil")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, daemon::LocalNetwork::ChainKind>{
+            {"millrace", daemon::LocalNetwork::ChainKind::own},
+            {"anvil", daemon::LocalNetwork::ChainKind::anvil}}));
+    command->add_option("--anvil", network.anvil, "the anvil program, for --chain anvil");
     command->add_option("--join-listen", network.join_listen, "where others ask how to join")
         ->capture_default_str();
     command->add_option("--network", network.network, "network name")->capture_default_str();

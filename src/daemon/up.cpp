@@ -131,15 +131,45 @@ Outcome<void> LocalNetwork::start() {
 }
 
 void LocalNetwork::start_chain() {
-    const auto anvil = find_anvil();
-    if (!anvil) return fail(anvil.error());
     // The port is kept, so that a chain started again is found where it was.
     const std::string port_file = home_->run() + "/chain-port";
     std::string port = "0";
     if (const auto text = io::read_text_file(port_file, 16)) port = *text;
+    auto spec = options_.chain == ChainKind::own ? own_chain(port) : anvil_chain(port);
+    if (!spec) return fail(spec.error());
+    const auto started = supervisor_->start(std::move(*spec));
+    if (!started) fail(started.error());
+}
+
+Outcome<io::ChildSpec> LocalNetwork::own_chain(const std::string& port) const {
+    MILLRACE_TRY(const std::string self, io::own_executable());
+    MILLRACE_TRY_VOID(io::make_folder(network_folder_ + "/" + chain_name, 0700));
     io::ChildSpec spec;
     spec.name = chain_name;
-    spec.command = {*anvil,
+    spec.command = {self,
+                    "node",
+                    "--dev",
+                    "--home",
+                    options_.home_root,
+                    "--network",
+                    options_.network,
+                    "--role",
+                    chain_name,
+                    "--rpc",
+                    "127.0.0.1:" + port,
+                    "--blocks",
+                    "demand:100"};
+    spec.environment = options_.chain_environment;
+    spec.log_file = network_folder_ + "/" + chain_name + "/process.log";
+    spec.ready_time_max = Duration{60'000};
+    return spec;
+}
+
+Outcome<io::ChildSpec> LocalNetwork::anvil_chain(const std::string& port) const {
+    MILLRACE_TRY(const std::string anvil, find_anvil());
+    io::ChildSpec spec;
+    spec.name = chain_name;
+    spec.command = {anvil,
                     "--host",
                     "127.0.0.1",
                     "--port",
@@ -157,17 +187,18 @@ void LocalNetwork::start_chain() {
     spec.log_file = home_->log() + "/chain.log";
     spec.ready_by = io::ReadyBy::output_line;
     spec.ready_text = "Listening on ";
-    const auto started = supervisor_->start(std::move(spec));
-    if (!started) fail(started.error());
+    return spec;
 }
 
 void LocalNetwork::on_child_ready(const std::string& name, const std::string& ready) {
     if (name == chain_name) {
+        // Our node says {"rpc": "http://127.0.0.1:PORT", …}, anvil "Listening on 127.0.0.1:PORT".
         const auto at = ready.find("127.0.0.1:");
         if (at == std::string::npos) {
-            return fail({"the chain did not say where it listens", ready, "see chain.log"});
+            return fail({"the chain did not say where it listens", ready, "see its log"});
         }
-        const std::string endpoint = ready.substr(at);
+        const auto end = ready.find_first_not_of("0123456789", at + 10);
+        const std::string endpoint = ready.substr(at, end == std::string::npos ? end : end - at);
         const auto kept = io::atomic_write_file(home_->run() + "/chain-port",
                                                 as_bytes(endpoint.substr(endpoint.find(':') + 1)));
         if (!kept) return fail(kept.error());

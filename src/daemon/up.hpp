@@ -24,6 +24,8 @@ namespace millrace::daemon {
 /// processes, and a join endpoint for more providers.
 class LocalNetwork {
   public:
+    /// What `up` starts when no chain runs already.
+    enum class ChainKind : std::uint8_t { own, anvil };
     struct Options {
         std::string home_root;
         std::string network = "local";
@@ -32,10 +34,12 @@ class LocalNetwork {
         std::uint32_t slots = 1;
         std::string price = "0.001";  ///< coins per 10^9 fuel
         std::string deposit = "100";
-        std::string rpc_url;          ///< a chain that runs already; empty: start anvil
+        ChainKind chain = ChainKind::own;
+        std::string rpc_url;          ///< a chain that runs already; empty: start one
         std::string funder_key_file;  ///< hex; empty: the development key
         std::string anvil;            ///< program; empty: looked for
         std::string join_listen = "127.0.0.1:0";
+        std::vector<std::pair<std::string, std::string>> chain_environment;
         std::vector<std::pair<std::string, std::string>> agent_environment;
         std::map<std::uint32_t, std::vector<std::pair<std::string, std::string>>>
             provider_environment;
@@ -52,6 +56,8 @@ class LocalNetwork {
 
   private:
     void start_chain();
+    Outcome<io::ChildSpec> own_chain(const std::string& port) const;
+    Outcome<io::ChildSpec> anvil_chain(const std::string& port) const;
     void on_child_ready(const std::string& name, const std::string& ready);
     void on_chain_ready(const std::string& rpc_url);
     void start_agents();
