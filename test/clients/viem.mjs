@@ -185,7 +185,6 @@ await t.step("refused transactions", async () => {
         nonce_too_low: await send(alice, { nonce: 0 }),
         gas_too_low: await send(alice, { gas: 20_000n }),
         gas_too_high: await send(alice, { gas: 10n ** 12n, ...fees }),
-        fee_too_low: await send(alice, { maxFeePerGas: 1n, maxPriorityFeePerGas: 0n }),
         other_chain: await t.refusal(async () => {
             const signed = await alice.signTransaction({ ...plain, nonce, ...fees, type: "eip1559", chainId: 1 });
             return reader.sendRawTransaction({ serializedTransaction: signed });
