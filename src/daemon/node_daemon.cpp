@@ -453,10 +453,16 @@ void NodeDaemon::after_block(const node::Chain::Sealed& sealed) {
         mine_replies_.front().done(U256{});
         mine_replies_.pop_front();
     }
+    // What waits for a lower base fee waits for others' blocks: empty ones of its own would follow
+    // each other without end.
+    const bool more_wait =
+        !sealed.block.transactions.empty() &&
+        pool_.select(ledger::next_base_fee(chain_->config(), sealed.block.header)).next() !=
+            nullptr;
     // A deadline, not a call: many blocks asked for at once must not nest.
     node::BlockSource::Effects effects;
     source_->step(node::BlockSource::BlockCommitted{.timestamp = sealed.block.header.timestamp,
-                                                    .more_wait = pool_.status().pending > 0},
+                                                    .more_wait = more_wait},
                   loop_.now(), effects);
     for (const auto& effect : effects) {
         const bool posted =
