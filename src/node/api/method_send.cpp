@@ -8,6 +8,7 @@
 
 #include "crypto/hash.hpp"
 #include "ledger/transition.hpp"
+#include "node/api/call_request.hpp"
 #include "node/api/encode.hpp"
 #include "node/api/method.hpp"
 
@@ -47,38 +48,6 @@ void send_raw(const Call& call, AnswerLater answer) {
 }
 
 // --- eth_sendTransaction's object
-
-Read<std::vector<types::AccessListEntry>> read_access_list(JsonValueView list, const Where& where) {
-    std::vector<types::AccessListEntry> entries;
-    if (!list.is(JsonValueView::Kind::array)) return where.wrong("not an array");
-    for (const JsonValueView item : list) {
-        types::AccessListEntry& entry = entries.emplace_back();
-        MILLRACE_TRY(entry.address, read_address(item["address"], where));
-        for (const JsonValueView key : item["storageKeys"]) {
-            MILLRACE_TRY(const Hash32 slot, read_hash(key, where));
-            entry.storage_keys.push_back(slot);
-        }
-    }
-    return entries;
-}
-
-Read<std::vector<types::Authorization>> read_authorizations(JsonValueView list,
-                                                            const Where& where) {
-    std::vector<types::Authorization> authorizations;
-    if (!list.is(JsonValueView::Kind::array)) return where.wrong("not an array");
-    for (const JsonValueView item : list) {
-        types::Authorization& entry = authorizations.emplace_back();
-        MILLRACE_TRY(entry.chain_id, read_quantity(item["chainId"], where));
-        MILLRACE_TRY(entry.address, read_address(item["address"], where));
-        MILLRACE_TRY(entry.nonce, read_u64(item["nonce"], where));
-        MILLRACE_TRY(const std::uint64_t y_parity, read_u64(item["yParity"], where));
-        if (y_parity > 255) return where.wrong("yParity is one byte");
-        entry.y_parity = static_cast<std::uint8_t>(y_parity);
-        MILLRACE_TRY(entry.r, read_quantity(item["r"], where));
-        MILLRACE_TRY(entry.s, read_quantity(item["s"], where));
-    }
-    return authorizations;
-}
 
 struct Request {
     const crypto::SecretKey* key = nullptr;
