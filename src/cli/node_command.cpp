@@ -382,6 +382,26 @@ Outcome<int> print_genesis(const NodeOptions& options) {
     return 0;
 }
 
+Outcome<int> print_methods(const NodeOptions& options) {
+    if (options.json) {
+        Json all = Json::array();
+        for (const auto& method : node::api_methods()) {
+            all.push_back({{"name", method.name},
+                           {"summary", method.summary},
+                           {"development", method.development}});
+        }
+        std::printf("%s\n", all.dump().c_str());
+        return 0;
+    }
+    std::printf("| method | what it answers |\n|---|---|\n");
+    for (const auto& method : node::api_methods()) {
+        std::printf("| `%s`%s | %s |\n", std::string{method.name}.c_str(),
+                    method.development ? " (development)" : "",
+                    std::string{method.summary}.c_str());
+    }
+    return 0;
+}
+
 void add_place(CLI::App* command, const std::shared_ptr<NodeOptions>& options) {
     command->add_option("--home", options->home, "data folder (default $MILLRACE_HOME)");
     command->add_option("--network", options->network, "network name")->capture_default_str();
@@ -463,6 +483,10 @@ void add_node_command(CLI::App& app, int& exit_status) {
         ->required()
         ->check(CLI::ExistingFile);
     on_call(import_command, options, exit_status, import_chain);
+
+    CLI::App* methods = node->add_subcommand("methods", "lists the JSON-RPC methods (Markdown)");
+    methods->add_flag("--json", options->json, "one JSON array");
+    on_call(methods, options, exit_status, print_methods);
 
     CLI::App* genesis =
         node->add_subcommand("genesis", "prints the genesis of a new development network");

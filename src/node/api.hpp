@@ -6,10 +6,19 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "node/backend.hpp"
 
 namespace millrace::node {
+
+/// What a node answers to; docs/rpc.md is made from it.
+struct ApiMethod {
+    std::string_view name;
+    std::string_view summary;
+    bool development = false;  ///< on development networks only
+};
+std::vector<ApiMethod> api_methods();
 
 /// The meaning of Ethereum's JSON-RPC: text in, text out, no sockets. Method by method as
 /// ethereum/execution-apis specifies, error codes as geth gives them (-32700, -32600, -32601,

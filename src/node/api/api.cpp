@@ -241,6 +241,14 @@ std::size_t method_count() {
     return table().all().size();
 }
 
+std::vector<ApiMethod> api_methods() {
+    std::vector<ApiMethod> out;
+    for (const Method* method : table().all())
+        out.push_back({method->name, method->summary, method->development});
+    std::ranges::sort(out, {}, &ApiMethod::name);
+    return out;
+}
+
 Api::State::State(Backend& node, Api::Limits bounds, std::string name)
     : backend{node},
       limits{bounds},
