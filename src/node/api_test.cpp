@@ -102,6 +102,30 @@ TEST(Api, a_batch_is_answered_in_its_order_and_is_bounded) {
     EXPECT_EQ(bench.code_of("[1,2,3,4]"), -32600);
 }
 
+TEST(Api, a_batch_over_its_size_refuses_the_rest_by_their_ids) {
+    Bench bench{true, {.batch_answer_max = 100}};
+    const std::uint64_t before = bench.node.chain->head().header.number;
+    const Json answers = Json::parse(bench.text(
+        R"([{"jsonrpc":"2.0","id":1,"method":"eth_chainId"},)"
+        R"({"jsonrpc":"2.0","id":"b","method":"eth_getBlockByNumber","params":["0x0",false]},)"
+        R"({"jsonrpc":"2.0","method":"evm_mine"},{"jsonrpc":"2.0","id":4,"method":"evm_mine"}])"));
+    ASSERT_EQ(answers.size(), 3u);
+    EXPECT_EQ(answers[0]["result"], "0x1267");
+    EXPECT_EQ(answers[1]["id"], "b");
+    EXPECT_EQ(answers[1]["error"]["code"], -32003);
+    EXPECT_EQ(answers[2]["id"], 4);
+    EXPECT_EQ(answers[2]["error"]["code"], -32003);
+    EXPECT_EQ(bench.node.chain->head().header.number, before);
+}
+
+TEST(Api, a_long_foreign_name_is_cut_between_characters) {
+    Bench bench;
+    for (std::size_t size = 120; size < 130; ++size) {
+        const Json answer = bench.ask(std::string(size, 'a') + "\u00e4\U0001f600\u00e4");
+        EXPECT_EQ(answer["error"]["code"], -32601);
+    }
+}
+
 TEST(Api, deep_nesting_is_refused_before_it_is_walked) {
     Bench bench;
     EXPECT_EQ(bench.code_of(std::string(100'000, '[')), -32700);

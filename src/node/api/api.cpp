@@ -78,12 +78,18 @@ class Batch {
     Batch(std::size_t count, std::size_t size_max, Api::Reply reply)
         : answers_(count), size_max_{size_max}, left_{count}, reply_{std::move(reply)} {}
 
-    void put(std::size_t index, std::string answer, AfterReply after) {
+    /// True: what is answered from now on is refused, so need not be worked out.
+    [[nodiscard]] bool is_full() {
+        const std::lock_guard lock{mutex_};
+        return full_;
+    }
+
+    void put(std::size_t index, std::string_view id, std::string answer, AfterReply after) {
         {
             const std::lock_guard lock{mutex_};
-            if (size_ + answer.size() > size_max_ && !answer.empty()) {
-                answer = error_text("null", {RpcError::too_large, "response too large", {}});
-            }
+            full_ = full_ || size_ + answer.size() > size_max_;
+            if (full_ && !answer.empty())
+                answer = error_text(id, {RpcError::too_large, "response too large", {}});
             size_ += answer.size();
             answers_[index] = std::move(answer);
             for (auto& call : after)
@@ -108,6 +114,7 @@ class Batch {
     std::vector<std::string> answers_;
     const std::size_t size_max_;
     std::size_t size_ = 0;
+    bool full_ = false;
     std::size_t left_;
     AfterReply after_;
     Api::Reply reply_;
@@ -144,42 +151,54 @@ const Method* usable_method(const Api::State& state, std::string_view name) {
     return method;
 }
 
-/// Runs one request; `done` is called once with its answer, empty for a notification.
-void run_request(Api::State& state, const Api::Caller& caller, JsonValueView request,
-                 std::function<void(std::string, AfterReply)> done) {
-    const auto refuse = [&](std::string_view id, const RpcError& error) {
+/// As it stood in the request; what is no id is answered as null.
+std::string_view id_of(JsonValueView request) {
+    const auto id = request.is(JsonValueView::Kind::object) ? request["id"] : JsonValueView{};
+    const bool usable = id.is(JsonValueView::Kind::number) || id.is(JsonValueView::Kind::string);
+    return usable ? id.raw() : std::string_view{"null"};
+}
+
+bool is_notification(JsonValueView request) {
+    return request.is(JsonValueView::Kind::object) && request["id"].is(JsonValueView::Kind::absent);
+}
+
+/// The id, and the answer: empty for a notification.
+using Done = std::function<void(std::string_view, std::string, AfterReply)>;
+
+/// Runs one request; `done` is called once.
+void run_request(Api::State& state, const Api::Caller& caller, JsonValueView request, Done tell) {
+    const std::string_view id = id_of(request);
+    const auto done = [&](std::string answer, AfterReply after) {
+        tell(id, std::move(answer), std::move(after));
+    };
+    const auto refuse = [&](const RpcError& error) {
         count_error(state, error.code);
         done(error_text(id, error), {});
     };
-    const auto id_value = request.is(JsonValueView::Kind::object) ? request["id"] : JsonValueView{};
-    const bool notification = id_value.is(JsonValueView::Kind::absent);
-    const bool id_is_usable =
-        id_value.is(JsonValueView::Kind::number) || id_value.is(JsonValueView::Kind::string);
-    const std::string_view id = id_is_usable ? id_value.raw() : std::string_view{"null"};
-    if (const auto wrong = check_shape(request)) return refuse(id, *wrong);
+    const bool notification = is_notification(request);
+    if (const auto wrong = check_shape(request)) return refuse(*wrong);
 
     const std::string name = request["method"].text().value_or("");
     const Method* method = usable_method(state, name);
     if (method == nullptr) {
         if (notification) return done({}, {});
-        return refuse(id, {RpcError::method_not_found,
-                           "the method " + name.substr(0, 128) + " does not exist/is not available",
-                           {}});
+        return refuse({RpcError::method_not_found,
+                       "the method " + cut_text(name, 128) + " does not exist/is not available",
+                       {}});
     }
     state.requests[table().index(method)].fetch_add(1, std::memory_order_relaxed);
     const auto params = request["params"];
     if (params.size() > method->arguments_max) {
         if (notification) return done({}, {});
-        return refuse(id,
-                      {RpcError::invalid_params,
+        return refuse({RpcError::invalid_params,
                        "too many arguments, want at most " + std::to_string(method->arguments_max),
                        {}});
     }
     if (params.size() < method->arguments_min) {
         if (notification) return done({}, {});
-        return refuse(id, {RpcError::invalid_params,
-                           "missing value for required argument " + std::to_string(params.size()),
-                           {}});
+        return refuse({RpcError::invalid_params,
+                       "missing value for required argument " + std::to_string(params.size()),
+                       {}});
     }
     AfterReply after;
     const Call call{.api = state,
@@ -195,10 +214,10 @@ void run_request(Api::State& state, const Api::Caller& caller, JsonValueView req
                     std::move(after));
     }
     method->later(
-        call, [&state, notification, id = std::string{id}, done = std::move(done)](Answer answer) {
+        call, [&state, notification, id = std::string{id}, tell = std::move(tell)](Answer answer) {
             if (!answer) count_error(state, answer.error().code);
-            if (notification) return done({}, {});
-            done(answer ? result_text(id, *answer) : error_text(id, answer.error()), {});
+            if (notification) return tell(id, {}, {});
+            tell(id, answer ? result_text(id, *answer) : error_text(id, answer.error()), {});
         });
 }
 
@@ -220,10 +239,15 @@ void run_batch(Api::State& state, const Api::Caller& caller, JsonValueView reque
         std::make_shared<Batch>(count, state.limits.batch_answer_max, std::move(reply));
     std::size_t index = 0;
     for (const auto request : requests) {
-        run_request(state, caller, request, [batch, index](std::string answer, AfterReply after) {
-            batch->put(index, std::move(answer), std::move(after));
-        });
-        ++index;
+        const std::size_t place = index++;
+        if (batch->is_full()) {
+            batch->put(place, id_of(request), is_notification(request) ? "" : "refused", {});
+            continue;
+        }
+        run_request(state, caller, request,
+                    [batch, place](std::string_view id, std::string answer, AfterReply after) {
+                        batch->put(place, id, std::move(answer), std::move(after));
+                    });
     }
 }
 
@@ -307,12 +331,13 @@ void Api::handle(const Caller& caller, std::string_view body, Reply reply) {
     if (root.is(JsonValueView::Kind::array)) {
         return run_batch(*state_, caller, root, std::move(reply));
     }
-    run_request(*state_, caller, root,
-                [reply = std::move(reply)](std::string answer, const AfterReply& after) {
-                    reply(std::move(answer));
-                    for (const auto& call : after)
-                        call();
-                });
+    run_request(
+        *state_, caller, root,
+        [reply = std::move(reply)](std::string_view, std::string answer, const AfterReply& after) {
+            reply(std::move(answer));
+            for (const auto& call : after)
+                call();
+        });
 }
 
 void Api::session_closed(std::uint64_t session) {

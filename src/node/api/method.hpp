@@ -56,6 +56,9 @@ struct Where {
     [[nodiscard]] Err<RpcError> wrong(std::string_view what) const;
 };
 
+/// At most so many bytes of a text that came from outside, whole characters of UTF-8: for messages.
+std::string cut_text(std::string text, std::size_t size_max);
+
 /// Which block a request means.
 struct BlockId {
     enum class Kind : std::uint8_t { latest, pending, number, hash };

@@ -186,7 +186,7 @@ Answer subscribe(const Call& call) {
                     "filter with eth_newPendingTransactionFilter(true)");
         }
     } else if (*name != "newHeads") {
-        return Err{RpcError{RpcError::method_not_found, "no \"" + std::string{name->substr(0, 64)} +
+        return Err{RpcError{RpcError::method_not_found, "no \"" + cut_text(std::string{*name}, 64) +
                                                             "\" subscription in eth namespace"}};
     }
     const auto id = call.api.filters.subscribe(call.caller, kind, std::move(logs));

@@ -30,6 +30,13 @@ Digits quantity_digits(JsonValueView value) {
 
 }  // namespace
 
+std::string cut_text(std::string text, std::size_t size_max) {
+    if (text.size() <= size_max) return text;
+    while (size_max > 0 && (static_cast<unsigned char>(text[size_max]) & 0xc0) == 0x80)
+        --size_max;
+    return text.substr(0, size_max);
+}
+
 Err<RpcError> Where::wrong(std::string_view what) const {
     std::string message = "invalid argument " + std::to_string(argument) + ": ";
     if (!member.empty()) message += std::string{member} + ": ";
