@@ -6,34 +6,23 @@
 // The chain listens on a free loopback port, is ready when it answers, and is ended by its process id.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import net from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const start_ms_max = 60_000;
 
-function freePort() {
-    return new Promise((resolve, reject) => {
-        const server = net.createServer();
-        server.on("error", reject);
-        server.listen(0, "127.0.0.1", () => {
-            const { port } = server.address();
-            server.close(() => resolve(port));
-        });
-    });
-}
-
-function commandOf(kind, port) {
+/// Port 0: the chain takes a free one itself and says which, so that two chains never meet on one.
+function commandOf(kind) {
     const modules = path.join(root, "node_modules");
     if (kind === "anvil") {
         const program = path.join(modules, "@foundry-rs/anvil-linux-amd64/bin/anvil");
         if (!fs.existsSync(program)) throw new Error("anvil is not installed; run contracts/install.sh (x86-64 only)");
-        return [program, ["--host", "127.0.0.1", "--port", String(port), "--silent"]];
+        return [program, ["--host", "127.0.0.1", "--port", "0"]];
     }
     if (kind === "hardhat") {
         const program = path.join(modules, "hardhat/internal/cli/bootstrap.js");
-        return [process.execPath, [program, "node", "--hostname", "127.0.0.1", "--port", String(port)]];
+        return [process.execPath, [program, "node", "--hostname", "127.0.0.1", "--port", "0"]];
     }
     throw new Error(`unknown chain '${kind}'; known are anvil and hardhat`);
 }
@@ -53,16 +42,25 @@ async function answers(url) {
 
 /// Starts the chain; resolves to {url, stop} when it answers, throws when it ends or the deadline passes.
 export async function startChain(kind) {
-    const port = await freePort();
-    const [program, args] = commandOf(kind, port);
+    const [program, args] = commandOf(kind);
     const child = spawn(program, args, {
         cwd: root,
-        stdio: ["ignore", "ignore", "pipe"],
+        stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, HARDHAT_DISABLE_TELEMETRY_PROMPT: "true", HARDHAT_CONFIG: path.join(root, "hardhat.config.cjs") },
     });
     process.on("exit", () => child.kill("SIGKILL"));
     let ended = null;
     let words = "";
+    let url = null;
+    let line = "";
+    // "Listening on 127.0.0.1:PORT" (anvil), "Started HTTP … at http://127.0.0.1:PORT/" (hardhat, which colours
+    // it where CI is set). Later output is read and dropped, or the pipe would fill.
+    child.stdout.on("data", (text) => {
+        if (url !== null) return;
+        line = (line + text).slice(-65536);
+        const found = /(?:Listening on |Started HTTP[^\n]* at http:\/\/)(127\.0\.0\.1:[0-9]+)(?=[^0-9])/.exec(line.replace(/\x1b\[[0-9;]*m/g, ""));
+        if (found) url = `http://${found[1]}`;
+    });
     child.stderr.on("data", (text) => (words = (words + text).slice(-4000)));
     child.on("error", (error) => (ended = error.message));
     const exited = new Promise((resolve) => {
@@ -71,9 +69,8 @@ export async function startChain(kind) {
             resolve();
         });
     });
-    const url = `http://127.0.0.1:${port}`;
     const deadline = Date.now() + start_ms_max;
-    while (!(await answers(url))) {
+    while (url === null || !(await answers(url))) {
         if (ended !== null) throw new Error(`${kind} ${ended}\n${words}`);
         if (Date.now() > deadline) {
             child.kill("SIGKILL");
