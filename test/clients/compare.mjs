@@ -8,7 +8,6 @@
 // that table that no longer applies is a failure too. Exit 0 when all agree, 77 when packages are not installed.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
-import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -55,17 +54,6 @@ async function until(run, condition, what) {
     }
 }
 
-function freePort() {
-    return new Promise((resolve, reject) => {
-        const server = net.createServer();
-        server.on("error", reject);
-        server.listen(0, "127.0.0.1", () => {
-            const { port } = server.address();
-            server.close(() => resolve(port));
-        });
-    });
-}
-
 async function answers(url) {
     try {
         const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_chainId", params: [] });
@@ -77,9 +65,11 @@ async function answers(url) {
 }
 
 async function startAnvil() {
-    const port = await freePort();
-    const args = ["--host", "127.0.0.1", "--port", `${port}`, "--chain-id", `${chain_id}`, "--silent"];
+    // Port 0: it takes a free one itself and says which, so that two chains never meet on one.
+    const args = ["--host", "127.0.0.1", "--port", "0", "--chain-id", `${chain_id}`];
     const run = start(anvil_program, [...args, "--hardfork", "osaka"]);
+    const listening = () => /Listening on 127\.0\.0\.1:([0-9]+)(?=[^0-9])/.exec(run.out);
+    const [, port] = await until(run, listening, "anvil");
     const rpc = `http://127.0.0.1:${port}`;
     await until(run, () => answers(rpc), "anvil");
     return { run, rpc, ws: `ws://127.0.0.1:${port}` };
