@@ -137,8 +137,8 @@ void write_rewards(JsonWriter& out, const ChainView& view, const Header& header,
             }
         }
     }
-    std::stable_sort(paid.begin(), paid.end(),
-                     [](const Paid& left, const Paid& right) { return left.tip < right.tip; });
+    std::sort(paid.begin(), paid.end(),
+              [](const Paid& left, const Paid& right) { return left.tip < right.tip; });
     out.begin('[');
     std::size_t index = 0;
     std::uint64_t gas = paid.empty() ? 0 : paid.front().gas;
