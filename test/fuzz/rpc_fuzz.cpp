@@ -6,6 +6,8 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
 
 #include "base/assert.hpp"
 #include "node/api.hpp"
@@ -34,6 +36,37 @@ struct World {
     }
 };
 
+/// What nlohmann/json takes, but for three of its habits: it ends at a NUL, passes over a byte
+/// order mark, and refuses numbers that no double can hold. Null: such a number.
+struct Twin : nlohmann::json_sax<nlohmann::json> {
+    bool no_double = false;
+    bool null() override { return true; }
+    bool boolean(bool) override { return true; }
+    bool number_integer(number_integer_t) override { return true; }
+    bool number_unsigned(number_unsigned_t) override { return true; }
+    bool number_float(number_float_t, const string_t&) override { return true; }
+    bool string(string_t&) override { return true; }
+    bool binary(binary_t&) override { return true; }
+    bool start_object(std::size_t) override { return true; }
+    bool key(string_t&) override { return true; }
+    bool end_object() override { return true; }
+    bool start_array(std::size_t) override { return true; }
+    bool end_array() override { return true; }
+    bool parse_error(std::size_t, const std::string&,
+                     const nlohmann::json::exception& error) override {
+        no_double = error.id == 406;
+        return false;
+    }
+};
+
+std::optional<bool> twin_takes(const std::string& text) {
+    if (text.find('\0') != std::string::npos || text.starts_with("\xef\xbb\xbf")) return false;
+    Twin twin;
+    const bool taken = nlohmann::json::sax_parse(text, &twin);
+    if (twin.no_double) return std::nullopt;
+    return taken;
+}
+
 /// Levels of nesting, so that the twin's recursion is not what ends us.
 std::size_t depth_of(std::string_view text) {
     std::size_t depth = 0;
@@ -53,15 +86,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     JsonDocument document;
     const auto parsed = document.parse(text, 64);
     if (depth_of(text) <= 64) {
-        const bool twin = nlohmann::json::accept(text);
-        MILLRACE_ASSERT((parsed == JsonDocument::Error::none) == twin);
+        const auto twin = twin_takes(text);
+        MILLRACE_ASSERT(!twin || (parsed == JsonDocument::Error::none) == *twin);
     }
     // A world of its own: an input means the same whichever came before.
     World world;
     int answers = 0;
     world.api->handle({}, text, [&answers](const std::string& answer) {
         ++answers;
-        MILLRACE_ASSERT(answer.empty() || nlohmann::json::accept(answer));
+        MILLRACE_ASSERT(answer.empty() || twin_takes(answer).value_or(true));
     });
     MILLRACE_ASSERT(answers == 1);
     return 0;
