@@ -199,9 +199,13 @@ void LocalNetwork::on_child_ready(const std::string& name, const std::string& re
         }
         const auto end = ready.find_first_not_of("0123456789", at + 10);
         const std::string endpoint = ready.substr(at, end == std::string::npos ? end : end - at);
-        const auto kept = io::atomic_write_file(home_->run() + "/chain-port",
-                                                as_bytes(endpoint.substr(endpoint.find(':') + 1)));
+        const std::string port = endpoint.substr(endpoint.find(':') + 1);
+        const auto kept = io::atomic_write_file(home_->run() + "/chain-port", as_bytes(port));
         if (!kept) return fail(kept.error());
+        // Should it die, it must be found where it was: the first time it chose its port itself.
+        auto again = options_.chain == ChainKind::own ? own_chain(port) : anvil_chain(port);
+        if (!again) return fail(again.error());
+        supervisor_->set_command(name, std::move(again->command));
         if (!set_up_) on_chain_ready("http://" + endpoint);
         return;
     }

@@ -428,6 +428,10 @@ void Supervisor::stop_all(std::function<void()> done) {
     state_->stop_next_stage(std::make_shared<std::function<void()>>(std::move(done)));
 }
 
+void Supervisor::set_command(const std::string& name, std::vector<std::string> command) {
+    if (const Pointer child = state_->find(name)) child->spec.command = std::move(command);
+}
+
 std::vector<ChildStatus> Supervisor::status() const {
     std::vector<ChildStatus> result;
     for (const Pointer& child : state_->children)

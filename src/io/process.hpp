@@ -90,6 +90,9 @@ class Supervisor {
     ~Supervisor();
 
     Outcome<void> start(ChildSpec spec);
+    /// What the next start of a child runs, when it learned something by its first (the port it
+    /// got). Nothing when there is no such child.
+    void set_command(const std::string& name, std::vector<std::string> command);
     /// SIGTERM, after stop_time_max SIGKILL of its group; no restart.
     void stop(const std::string& name, std::function<void()> done = {});
     /// All, stage by stage from the highest, those of one stage together; then kills adopted

@@ -10,7 +10,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from harness import LONG, check, main, say, scratch, wait_for
+from harness import LONG, check, main, say, scratch, succeed, wait_for
 from node_harness import ACCOUNTS, Client, Gone, Node, Refused
 
 RESIDENT_MAX = 600 << 20
@@ -217,26 +217,21 @@ def under_pressure():
 
 
 def write_genesis(path, count):
-    """geth's form: rules of osaka, `count` accounts, the development accounts among them."""
-    config = {"chainId": 5065036, "terminalTotalDifficulty": 0}
-    for fork in ("homestead", "eip150", "eip155", "eip158", "byzantium", "constantinople",
-                 "petersburg", "istanbul", "berlin", "london"):
-        config[fork + "Block"] = 0
-    for fork in ("shanghai", "cancun", "prague", "osaka"):
-        config[fork + "Time"] = 0
-    head = {"config": config, "gasLimit": "0x3938700", "difficulty": "0x0", "timestamp": "0x65000000",
-            "millrace": {"network": "dev", "development": True}}
+    """A development network's genesis with accounts added until there are `count`."""
+    plan = json.loads(succeed("node", "genesis", "--network", "dev").out)
+    alloc = plan.pop("alloc")
     with open(path, "w", encoding="ascii") as out:
-        out.write(json.dumps(head)[:-1] + ',"alloc":{')
-        for account in ACCOUNTS:
-            out.write(f'"{account[2:]}":{{"balance":"0x21e19e0c9bab2400000"}},')
-        for first in range(0, count - len(ACCOUNTS), 10_000):
-            last = min(first + 10_000, count - len(ACCOUNTS))
-            # Spread over the whole key space, as addresses are.
-            out.write((",\n" if first else "") + ",\n".join(
-                f'"{(n * 0x9E3779B97F4A7C15F39CC0605CEDC835A1B2C3D5 + 1) % 2**160:040x}"'
-                f':{{"balance":"{n + 1}"}}' for n in range(first, last)))
+        out.write(json.dumps(plan)[:-1] + ',"alloc":' + json.dumps(alloc)[:-1])
+        for first in range(0, count - len(alloc), 10_000):
+            last = min(first + 10_000, count - len(alloc))
+            out.write("".join(f',\n"{address_of(n)}":{{"balance":"{n + 1}"}}'
+                              for n in range(first, last)))
         out.write("}}")
+
+
+def address_of(number):
+    """Spread over the whole key space, as addresses are."""
+    return f"{(number * 0x9E3779B97F4A7C15F39CC0605CEDC835A1B2C3D5 + 1) % 2**160:040x}"
 
 
 def a_million_accounts():
@@ -247,11 +242,11 @@ def a_million_accounts():
         loaded, after_load = time.monotonic() - begin, node.resident()
         watch = Watch(node)
         watch.start()
-        for number in range(200):
-            address = (number * 4999 * 0x9E3779B97F4A7C15F39CC0605CEDC835A1B2C3D5 + 1) % 2**160
-            balance = int(node.ask("eth_getBalance", f"0x{address:040x}", "latest"), 16)
-            check(balance == number * 4999 + 1, f"account {number * 4999} holds {balance}")
-            node.send(to=f"0x{address:040x}", value="0x1")
+        for number in range(198):
+            address = "0x" + address_of(number * 4999 + 3)
+            balance = int(node.ask("eth_getBalance", address, "latest"), 16)
+            check(balance == number * 4999 + 4, f"{address} holds {balance}")
+            node.send(to=address, value="0x1")
         proof = node.ask("eth_getProof", ACCOUNTS[0], [], "latest")
         check(len(proof["accountProof"]) >= 5, "the proof is too short for a million accounts")
         most = watch.end()
@@ -260,10 +255,10 @@ def a_million_accounts():
             f"at most {most >> 20} MiB in use")
     begin = time.monotonic()
     with Node(home=node.home, seconds=120) as again:
-        for number in range(0, 200, 7):
-            address = (number * 4999 * 0x9E3779B97F4A7C15F39CC0605CEDC835A1B2C3D5 + 1) % 2**160
-            balance = int(again.ask("eth_getBalance", f"0x{address:040x}", "latest"), 16)
-            check(balance == number * 4999 + 2, f"after a restart it holds {balance}")
+        for number in range(0, 198, 7):
+            address = "0x" + address_of(number * 4999 + 3)
+            balance = int(again.ask("eth_getBalance", address, "latest"), 16)
+            check(balance == number * 4999 + 5, f"after a restart {address} holds {balance}")
         resident = again.resident()
         check(resident <= RESIDENT_MAX, f"{resident >> 20} MiB are resident after a restart")
         say(f"started again after {time.monotonic() - begin:.1f} s, resident {resident >> 20} MiB")
