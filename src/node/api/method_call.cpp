@@ -158,7 +158,8 @@ class Estimate {
         MILLRACE_TRY(std::uint64_t high, highest());
         const types::Transaction& transaction = run_.request.transaction;
         if (is_transfer(transaction) && transfer_gas <= high) {
-            MILLRACE_TRY(const auto plain, attempt(transfer_gas));
+            // A refusal is told below, with the limit that was tried in earnest.
+            const auto plain = execute(run_, arena_, transfer_gas, nullptr);
             if (plain && plain->succeeded) return quantity_text(transfer_gas);
         }
         MILLRACE_TRY(const auto most, attempt(high));
