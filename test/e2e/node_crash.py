@@ -14,7 +14,7 @@ from node_harness import ACCOUNTS, Gone, Node
 POINTS = 1000 if LONG else 20
 POINTS_PER_HOME = 40 if LONG else 10
 # Before these the network is set up, after them a quick job is over.
-UP_POINTS = (10, 11, 12, 13) if LONG else (12,)
+UP_POINTS = (9, 10, 11) if LONG else (10,)
 FRESH = 0xF0 << 152  # accounts that nobody has, clear of the precompiled contracts
 SENDS_MAX = 400  # a point that is not reached by then does not exist
 # With instant blocks an answer means a block; on demand it means a place in the pool's log.
