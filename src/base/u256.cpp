@@ -100,9 +100,9 @@ std::optional<U256> u256_from_rpc_quantity(std::string_view text) noexcept {
         if (digit >= '0' && digit <= '9') {
             value = static_cast<std::uint64_t>(digit - '0');
         } else if (digit >= 'a' && digit <= 'f') {
-            value = static_cast<std::uint64_t>(digit - 'a' + 10);
+            value = static_cast<std::uint64_t>(digit - 'a') + 10;
         } else if (digit >= 'A' && digit <= 'F') {
-            value = static_cast<std::uint64_t>(digit - 'A' + 10);
+            value = static_cast<std::uint64_t>(digit - 'A') + 10;
         } else {
             return std::nullopt;
         }

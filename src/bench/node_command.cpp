@@ -140,7 +140,9 @@ void Contest::settle(const std::string& name, const std::string& absent) {
     for (Contestant& side : sides_) {
         if (side.name == name && !absent.empty()) side.absent = "not reachable: " + absent;
     }
-    if (awaited_ == 0 || --awaited_ > 0) return;
+    if (awaited_ == 0) return;
+    --awaited_;
+    if (awaited_ > 0) return;
     measuring_ = std::thread{[this] {
         measure();
         loop_.stop();
