@@ -182,7 +182,7 @@ struct HttpClient::State {
         finish_step();
         if (result) return Err{failure("connecting", result, deadline)};
         error_code ignored;
-        lowest().socket().set_option(Tcp::no_delay{true}, ignored);
+        static_cast<void>(lowest().socket().set_option(Tcp::no_delay{true}, ignored));
         if (!tls) return {};
         tls->async_handshake(asio::ssl::stream_base::client,
                              [&](const error_code& error) { result = error; });
@@ -195,8 +195,8 @@ struct HttpClient::State {
         if (!tls_context) {
             tls_context.emplace(asio::ssl::context::tls_client);
             error_code error;
-            tls_context->set_default_verify_paths(error);
-            tls_context->set_verify_mode(asio::ssl::verify_peer, error);
+            static_cast<void>(tls_context->set_default_verify_paths(error));
+            static_cast<void>(tls_context->set_verify_mode(asio::ssl::verify_peer, error));
         }
         tls.emplace(context, *tls_context);
         error_code error;
