@@ -18,8 +18,7 @@ Bytes creation_code(std::string_view name) {
         MILLRACE_ASSERT(!code->empty());
         return *code;
     }
-    MILLRACE_ASSERT(!"unknown contract");
-    return {};
+    assertion_failed("the name is of a built-in contract", __FILE__, __LINE__);
 }
 
 }  // namespace millrace::chain
