@@ -79,10 +79,10 @@ void Chain::State::stand_on_head() {
     block_hashes = [this](std::uint64_t number) { return hash_of(number); };
 }
 
-state::StateDiff Chain::State::with_overrides(const state::StateDiff& diff) const {
+state::StateDiff Chain::State::with_overrides(state::StateDiff diff) const {
     if (!overrides) return diff;
     state::StateDiff both = *overrides;
-    both.merge(diff);
+    both.merge(std::move(diff));
     return both;
 }
 
@@ -137,14 +137,15 @@ Result<void, ImportFailure> Chain::import(const types::Block& block,
     const evm::Revision revision =
         ledger::rules_at(*chain.config, height.value, block.header.timestamp).revision;
     const auto senders = ledger::recover_senders(block.transactions, revision, parallel_for);
-    const auto result = ledger::execute_block(*chain.config, block, senders, *chain.parent_state,
-                                              chain.block_hashes, *chain.arena, root_after);
+    auto result = ledger::execute_block(*chain.config, block, senders, *chain.parent_state,
+                                        chain.block_hashes, *chain.arena, root_after);
     if (!result) return refused(result.error());
     if (const auto checked = ledger::check_result(block, *result); !checked)
         return refused(checked.error());
 
     state::WriteBatch batch;
-    const Hash32 root = chain.database.stage(height, chain.with_overrides(result->diff), batch);
+    const Hash32 root =
+        chain.database.stage(height, chain.with_overrides(std::move(result->diff)), batch);
     if (root != block.header.state_root)
         return refused({.error = ledger::BlockError::bad_state_root, .transaction = {}});
     if (!chain.write(batch, block, block.header.hash(), result->receipts))
@@ -187,8 +188,8 @@ std::optional<Chain::Sealed> Chain::seal(ledger::BlockBuilder::Built built, std:
     MILLRACE_ASSERT(header.parent_hash == chain.head.hash);
     MILLRACE_ASSERT(header.number == chain.head.header.number + 1);
     state::WriteBatch batch;
-    header.state_root =
-        chain.database.stage(Height{header.number}, chain.with_overrides(built.result.diff), batch);
+    header.state_root = chain.database.stage(
+        Height{header.number}, chain.with_overrides(std::move(built.result.diff)), batch);
     // What others would refuse is not written.
     MILLRACE_ASSERT(ledger::check_header(*chain.config, header, chain.head.header, false));
     sealed.hash = header.hash();

@@ -37,7 +37,7 @@ struct Chain::State {
     void publish();
     [[nodiscard]] Hash32 hash_of(std::uint64_t number) const;
     void stand_on_head();
-    [[nodiscard]] state::StateDiff with_overrides(const state::StateDiff& diff) const;
+    [[nodiscard]] state::StateDiff with_overrides(state::StateDiff diff) const;
     /// Writes a block that stands on the head, whose rows of the state are in `batch` already.
     [[nodiscard]] bool write(state::WriteBatch& batch, const types::Block& block,
                              const Hash32& hash,
