@@ -9,7 +9,6 @@
 #include <set>
 
 #include "base/assert.hpp"
-#include "base/overload.hpp"
 #include "crypto/hash.hpp"
 #include "daemon/genesis_setup.hpp"
 #include "io/clock.hpp"
@@ -22,7 +21,6 @@ namespace {
 
 /// Transactions and controls handed over and not yet taken by the loop; the next is refused.
 constexpr std::size_t inbox_count_max = 131'072;
-constexpr std::size_t snapshots_max = 1'024;
 
 std::uint64_t seconds_of(Instant now) {
     return now.ms > 0 ? static_cast<std::uint64_t>(now.ms / 1000) : 0;
@@ -207,7 +205,7 @@ void NodeDaemon::submit(types::SignedTransaction transaction, Address sender, Su
     const types::Header& head = chain->head().header;
     const auto rules =
         ledger::rules_at(chain->config(), head.number + 1, std::max(head.timestamp, now()));
-    const Bytes encoded = transaction.encode();
+    Bytes encoded = transaction.encode();
     const auto checked = node::check_admission(rules, head.gas_limit, transaction, encoded.size());
     if (!checked) return reply(Err{checked.error()});
     const Hash32 hash = crypto::keccak256(encoded);
@@ -215,6 +213,7 @@ void NodeDaemon::submit(types::SignedTransaction transaction, Address sender, Su
                                           .hash = hash,
                                           .sender = sender,
                                           .size = static_cast<std::uint32_t>(encoded.size())},
+                          .encoded = std::move(encoded),
                           .reply = std::move(reply)};
     {
         const std::lock_guard lock{inbox_mutex_};
@@ -308,7 +307,6 @@ void NodeDaemon::admit(std::vector<Submission> submissions) {
             const Address sender = submission.transaction.sender;
             const auto account = state->account(sender).value_or(state::Account{});
             const mempool::SenderState known{.nonce = account.nonce, .balance = account.balance};
-            Bytes encoded = submission.transaction.transaction.encode();
             // The pool keeps the transaction; the message of a refusal needs only its nonce.
             types::Transaction refused;
             refused.nonce = submission.transaction.transaction.transaction.nonce;
@@ -321,7 +319,7 @@ void NodeDaemon::admit(std::vector<Submission> submissions) {
             for (const auto& evicted : added->evicted) {
                 log.erase(state::Table::pool, to_bytes(evicted->hash.view()));
             }
-            log.put(state::Table::pool, to_bytes(hash.view()), std::move(encoded));
+            log.put(state::Table::pool, to_bytes(hash.view()), std::move(submission.encoded));
             answers.push_back({std::move(submission.reply), hash, added->pending});
         }
     }
@@ -372,6 +370,7 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
     const U256 base_fee = ledger::next_base_fee(chain_->config(), head.header);
     auto builder = chain_->begin_block(timestamp, options_.coinbase, prev_randao);
     std::set<Address> touched;
+    std::vector<Hash32> included;
     std::vector<Hash32> unfit;
     auto selection = pool_.select(base_fee);
     while (const auto next = selection.next()) {
@@ -379,6 +378,7 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
         const auto added = builder->add(next->transaction, next->sender);
         if (added) {
             touched.insert(next->sender);
+            included.push_back(next->hash);
             continue;
         }
         using ledger::TransactionError;
@@ -407,9 +407,8 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
 
     publish_view();
     state::WriteBatch gone;
-    for (const auto& transaction : sealed->block.transactions) {
-        gone.erase(state::Table::pool, to_bytes(transaction.hash().view()));
-    }
+    for (const auto& hash : included)
+        gone.erase(state::Table::pool, to_bytes(hash.view()));
     {
         const auto chain = view();
         const auto state = chain->state(Height{chain->head().header.number});
@@ -477,147 +476,6 @@ void NodeDaemon::stop_for(const Failure& why) {
     io::log_failure("the node stops", why);
     if (!stopped_) stopped_ = why;
     loop_.stop();
-}
-
-// --- development controls
-// -----------------------------------------------------------------------------
-
-void NodeDaemon::perform(Request request) {
-    Result<U256, node::SubmitError> answer = U256{};
-    const Instant now = loop_.now();
-    const auto refuse = [&answer](std::string message) {
-        answer = Err{node::SubmitError{std::move(message)}};
-    };
-    bool later = false;
-    std::visit(
-        Overload{[&](const Mine& mine) {
-                     if (mine.count == 0) return;
-                     if (mine.count > node::mine_count_max) {
-                         return refuse("at most " + std::to_string(node::mine_count_max) +
-                                       " blocks at once");
-                     }
-                     if (mine.timestamp && *mine.timestamp < chain_->head().header.timestamp) {
-                         return refuse("timestamp is before the newest block's");
-                     }
-                     later = true;
-                     mine_replies_.push_back({mine.count, std::move(request.done)});
-                     step(node::BlockSource::MineNow{mine.count, mine.timestamp, mine.interval_s});
-                 },
-                 [&](const Snapshot&) {
-                     if (snapshots_.size() == snapshots_max) snapshots_.erase(snapshots_.begin());
-                     Kept kept{chain_->head().header.number, source_->time_offset_s(), {}};
-                     for (const auto& entry : pool_.content())
-                         kept.pool.push_back(entry.transaction);
-                     snapshots_.emplace(snapshot_next_, std::move(kept));
-                     answer = U256{snapshot_next_++};
-                 },
-                 [&](const Revert& revert) { answer = revert_to(revert.snapshot); },
-                 [&](const IncreaseTime& increase) {
-                     if (!source_->increase_time(increase.seconds)) {
-                         return refuse("out of range");
-                     }
-                     const std::int64_t sum = source_->time_offset_s();
-                     answer = U256{static_cast<std::uint64_t>(std::max<std::int64_t>(sum, 0))};
-                 },
-                 [&](const SetNextTimestamp& next) {
-                     if (!source_->set_next_timestamp(next.timestamp, now)) {
-                         refuse("timestamp is before the newest block's");
-                     }
-                 },
-                 [&](const SetAutomine& automine) {
-                     auto options = source_->options();
-                     options.mode = automine.on ? node::SoleProducer::Mode::instant
-                                                : node::SoleProducer::Mode::manual;
-                     source_->change_mode(options, now);
-                 },
-                 [&](const SetInterval& interval) {
-                     if (interval.milliseconds > 86'400'000) return refuse("at most one day");
-                     node::SoleProducer::Options options{
-                         interval.milliseconds == 0 ? node::SoleProducer::Mode::manual
-                                                    : node::SoleProducer::Mode::periodic,
-                         Duration{static_cast<std::int64_t>(interval.milliseconds)}};
-                     source_->change_mode(options, now);
-                 },
-                 [&](const SetCoinbase& set) { options_.coinbase = set.address; },
-                 [&](const SetPrevRandao& set) { prev_randao_override_ = set.value; },
-                 [&](const SetAccount& change) { override_account(change); },
-                 [&](const DropTransaction& drop) {
-                     bool dropped = false;
-                     {
-                         const std::lock_guard lock{pool_mutex_};
-                         dropped = pool_.remove(drop.hash);
-                     }
-                     if (!dropped) return refuse("no such transaction waits");
-                     state::WriteBatch gone;
-                     gone.erase(state::Table::pool, to_bytes(drop.hash.view()));
-                     if (!store_->write(gone, state::Durability::logged)) {
-                         stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
-                     }
-                 }},
-        request.control);
-    if (!later) request.done(std::move(answer));
-}
-
-Result<U256, node::SubmitError> NodeDaemon::revert_to(const U256& snapshot) {
-    const auto found = snapshot.fits_u64() ? snapshots_.find(snapshot.words[0]) : snapshots_.end();
-    if (found == snapshots_.end()) return U256{0};
-    const Kept kept = found->second;
-    snapshots_.erase(found, snapshots_.end());
-    const std::uint64_t from = chain_->head().header.number;
-    const auto before = view();
-    if (!chain_->rollback(Height{kept.height})) {
-        return Err{node::SubmitError{"the history that the snapshot needs is pruned"}};
-    }
-    publish_view();
-    source_->set_parent_timestamp(chain_->head().header.timestamp);
-    source_->set_time_offset_s(kept.time_offset_s);
-    state::WriteBatch log;
-    {
-        const std::lock_guard lock{pool_mutex_};
-        for (const auto& entry : pool_.content()) {
-            pool_.remove(entry.transaction->hash);
-            log.erase(state::Table::pool, to_bytes(entry.transaction->hash.view()));
-        }
-        for (const auto& transaction : kept.pool) {
-            if (!pool_.add(*transaction, sender_state(transaction->sender))) continue;
-            log.put(state::Table::pool, to_bytes(transaction->hash.view()),
-                    transaction->transaction.encode());
-        }
-    }
-    if (!log.empty() && !store_->write(log, state::Durability::logged)) {
-        stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
-    }
-    for (std::uint64_t height = from; height > kept.height; --height) {
-        const auto block = before->block(Height{height});
-        const auto receipts = before->receipts(Height{height});
-        if (!block || !receipts) continue;
-        tell(node::NewHead{
-            .block = std::make_shared<const types::Block>(*block),
-            .hash = block->header.hash(),
-            .receipts = std::make_shared<const std::vector<types::TransactionReceipt>>(*receipts),
-            .removed = true});
-    }
-    return U256{1};
-}
-
-void NodeDaemon::override_account(const SetAccount& change) {
-    const auto state = view()->state(Height{chain_->head().header.number});
-    MILLRACE_ASSERT(state != nullptr);
-    state::StateDiff diff;
-    state::AccountDiff& account = diff.accounts[change.address];
-    state::Account values = state->account(change.address).value_or(state::Account{});
-    if (change.balance) values.balance = *change.balance;
-    if (change.nonce) values.nonce = *change.nonce;
-    if (change.code) {
-        const auto code = evm::Code::make(*change.code);
-        values.code_hash = code->hash();
-        diff.codes[code->hash()] = code;
-    }
-    account.account = values;
-    for (const auto& [key, value] : change.slots)
-        account.storage[key] = value;
-    chain_->override_state(std::move(diff));
-    publish_view();
 }
 
 }  // namespace millrace::daemon

@@ -81,6 +81,7 @@ class NodeDaemon final : public node::Backend, public rpc::Handler {
   private:
     struct Submission {
         mempool::PooledTransaction transaction;
+        Bytes encoded;  ///< for the pool's log
         SubmitReply reply;
     };
     struct Request {
