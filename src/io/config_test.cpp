@@ -81,6 +81,14 @@ TEST(Config, broken_toml_names_the_line) {
     ASSERT_FALSE(wrong);
     EXPECT_EQ(wrong.error().where, "a.toml:2");
     EXPECT_FALSE(config.load_text("[[[[", "a.toml"));  // on which toml++ 3.3 asserts
+    EXPECT_FALSE(config.load_text("l\u0317 = 1\n", "a.toml"));
+}
+
+TEST(Config, letters_beyond_ascii_stand_in_strings_and_comments) {
+    Config config = sample();
+    ASSERT_TRUE(
+        config.load_text("# \u00e9\u0317\nlisten = \"\"\"a\\\n  \u00e9\u0317\"\"\"\n", "a.toml"));
+    EXPECT_EQ(config.text("listen"), "a\u00e9\u0317");
 }
 
 TEST(Config, a_missing_file_matters_only_when_it_is_required) {
