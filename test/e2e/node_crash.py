@@ -16,7 +16,7 @@ POINTS_PER_HOME = 40 if LONG else 10
 # Before these the network is set up, after them a quick job is over.
 UP_POINTS = (9, 10, 11) if LONG else (10,)
 FRESH = 0xF0 << 152  # accounts that nobody has, clear of the precompiled contracts
-SENDS_MAX = 400  # a point that is not reached by then does not exist
+SENDS_MAX = 5000  # a point that is not reached by then does not exist
 # With instant blocks an answer means a block; on demand it means a place in the pool's log.
 MODES = ("instant", "demand:20", "every:30")
 # Deploys an empty contract that has written slot 0: storage and code, not balances only.
