@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "bench/block_command.hpp"
 #include "bench/evm_command.hpp"
 #include "bench/node_command.hpp"
 #include "bench/render_command.hpp"
@@ -117,6 +118,16 @@ int main(int argc, char** argv) {
     evm->add_option("--program", evm_options.programs, "only those whose name contains this");
     evm->add_flag("--json", json, "print JSON");
 
+    BlockOptions block_options;
+    auto* block = app.add_subcommand(
+        "block", "a block of transfers inside our node, phase by phase, on a store on disk");
+    block->add_option("--blocks", block_options.block_count, "how many; all but the first count")
+        ->check(CLI::Range(2, 1000))
+        ->capture_default_str();
+    block->add_option("--transfers", block_options.transfers, "in each")
+        ->check(CLI::Range(10, 60'000))
+        ->capture_default_str();
+
     NodeOptions node_options;
     node_options.ours_program = build / "bin" / "millrace";
     node_options.peer_program = find_anvil();
@@ -151,6 +162,7 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
         if (*render) return print(measure_render(render_options));
+        if (*block) return print(measure_blocks(block_options));
         if (*task) return print(measure_task(task_runs));
         if (*evm) return run_evm(evm_options, json);
         if (*node) return run_node(node_options, json, markdown);
