@@ -2,14 +2,13 @@
 // Copyright the Millrace authors.
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/websocket/rfc6455.hpp>
 #include <deque>
 #include <optional>
 #include <span>
 
 #include "rpc/core.hpp"
-#include "rpc/http_rules.hpp"
+#include "rpc/http_answer.hpp"
+#include "rpc/http_request.hpp"
 
 namespace millrace::rpc {
 namespace {
@@ -18,75 +17,12 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using ErrorCode = boost::system::error_code;
 
-/// A body that grows with what arrives: Beast's own string body reserves what the header promises.
-struct GrowingBody {
-    using value_type = std::string;
-    class reader {
-      public:
-        template <bool is_request, class Fields>
-        reader(http::header<is_request, Fields>& /*header*/, value_type& body) : body_{body} {}
-        void init(const boost::optional<std::uint64_t>& /*length*/, ErrorCode& error) {
-            error = {};
-        }
-        template <class Buffers>
-        std::size_t put(const Buffers& buffers, ErrorCode& error) {
-            error = {};
-            std::size_t size = 0;
-            for (auto at = asio::buffer_sequence_begin(buffers);
-                 at != asio::buffer_sequence_end(buffers); ++at) {
-                const asio::const_buffer part{*at};
-                body_.append(static_cast<const char*>(part.data()), part.size());
-                size += part.size();
-            }
-            return size;
-        }
-        void finish(ErrorCode& error) { error = {}; }
-
-      private:
-        value_type& body_;
-    };
-};
-using Parser = http::request_parser<GrowingBody>;
-
 /// After an error the client may still be sending; what it sends is read and dropped for so long,
 /// so that it gets to read the answer instead of a reset.
 constexpr std::chrono::seconds linger_max{2};
 constexpr std::size_t rounds_max = 16;  ///< reads of one socket before another's turn
 constexpr std::size_t parts_max = 32;   ///< of one write
 constexpr std::size_t capacity_kept_max = 64 * 1024;
-
-const char* reason(std::uint16_t status) {
-    switch (status) {
-        case 200:
-            return "OK";
-        case 204:
-            return "No Content";
-        case 400:
-            return "Bad Request";
-        case 403:
-            return "Forbidden";
-        case 404:
-            return "Not Found";
-        case 405:
-            return "Method Not Allowed";
-        case 408:
-            return "Request Timeout";
-        case 413:
-            return "Payload Too Large";
-        case 417:
-            return "Expectation Failed";
-        case 431:
-            return "Request Header Fields Too Large";
-        case 500:
-            return "Internal Server Error";
-        case 501:
-            return "Not Implemented";
-        case 503:
-            return "Service Unavailable";
-        default:
-            return status < 400 ? "OK" : "Error";
-    }
-}
 
 class HttpPeer final : public Peer {
   public:
@@ -111,14 +47,6 @@ class HttpPeer final : public Peer {
         std::string head{};
         std::string body{};
     };
-    /// What is thought of a request when its header is there.
-    struct Verdict {
-        enum class Then : std::uint8_t { call, page, upgrade, say };
-        Then then = Then::say;
-        std::uint16_t status = 200;
-        const char* text = "";
-        std::string extra_head{};
-    };
 
     std::shared_ptr<HttpPeer> self() {
         return std::static_pointer_cast<HttpPeer>(shared_from_this());
@@ -127,9 +55,8 @@ class HttpPeer final : public Peer {
     void on_readable();
     void parse();
     void parse_some();
-    void judge();
     void finish_request();
-    void upgrade(http::request<GrowingBody>& given);
+    void upgrade(HttpRequest& given);
     void fail_request(std::uint16_t status, const char* text);
     Slot& new_slot(bool keep_alive, bool old);
     void fill(Slot& slot, std::uint16_t status, std::string_view type, std::string text);
@@ -145,7 +72,7 @@ class HttpPeer final : public Peer {
     Tcp::socket socket_;
     std::string in_;  ///< read and not yet parsed, from in_at_
     std::size_t in_at_ = 0;
-    std::optional<Parser> parser_;
+    std::optional<HttpParser> parser_;
     Verdict verdict_;
     bool judged_ = false;
     std::size_t body_counted_ = 0;
@@ -248,72 +175,18 @@ void HttpPeer::parse_some() {
     if (error == http::error::body_limit) return fail_request(413, "the body is too long\n");
     if (error) return fail_request(400, "this is no HTTP request\n");
     if (!parser_->is_header_done()) return;
-    if (!judged_) judge();
+    if (!judged_) {
+        judged_ = true;
+        verdict_ = judge(parser_->get(), parser_->is_done(), core_.options);
+        if (verdict_.then == Verdict::Then::refuse)
+            return fail_request(verdict_.status, verdict_.text);
+        if (verdict_.wants_interim) interim_ = "HTTP/1.1 100 Continue\r\n\r\n";
+    }
     if (closed_ || no_more_) return;
     const std::size_t size = parser_->get().body().size();
     count(size - body_counted_);
     body_counted_ = size;
     if (parser_->is_done()) finish_request();
-}
-
-void HttpPeer::judge() {
-    judged_ = true;
-    const auto& request = parser_->get();
-    const Server::Options& options = core_.options;
-    verdict_ = {};
-    const auto host = request.find(http::field::host);
-    const bool host_given = host != request.end();
-    if (request.count(http::field::host) > 1 || (!host_given && request.version() >= 11)) {
-        return fail_request(400, "a request names one Host\n");
-    }
-    if (host_given) {
-        const auto name = host->value();
-        if (!host_allowed({name.data(), name.size()}, options.hosts)) {
-            return fail_request(403, "this host name is not served here\n");
-        }
-    }
-    if (const auto origin = request.find(http::field::origin); origin != request.end()) {
-        const auto name = origin->value();
-        const std::string allowed =
-            allowed_origin({name.data(), name.size()}, options.cors_origins);
-        if (allowed.empty()) return fail_request(403, "this origin is not allowed\n");
-        verdict_.extra_head = "Access-Control-Allow-Origin: " + allowed + "\r\nVary: Origin\r\n";
-    }
-    const auto target = request.target();
-    switch (request.method()) {
-        case http::verb::post:
-            if (target == "/" || target.starts_with("/?")) {
-                verdict_.then = Verdict::Then::call;
-            } else {
-                verdict_.status = 404;
-                verdict_.text = "JSON-RPC is answered at /\n";
-            }
-            break;
-        case http::verb::get:
-            verdict_.then = boost::beast::websocket::is_upgrade(request) ? Verdict::Then::upgrade
-                                                                         : Verdict::Then::page;
-            break;
-        case http::verb::options:
-            verdict_.status = 204;
-            verdict_.extra_head +=
-                "Allow: GET, POST, OPTIONS\r\n"
-                "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
-                "Access-Control-Allow-Headers: Content-Type\r\n"
-                "Access-Control-Max-Age: 600\r\n";
-            break;
-        default:
-            verdict_.status = 405;
-            verdict_.text = "POST JSON-RPC to /\n";
-            verdict_.extra_head += "Allow: GET, POST, OPTIONS\r\n";
-            break;
-    }
-    if (const auto expect = request.find(http::field::expect);
-        expect != request.end() && !parser_->is_done()) {
-        if (!boost::beast::iequals(expect->value(), "100-continue")) {
-            return fail_request(417, "only 100-continue can be expected\n");
-        }
-        interim_ = "HTTP/1.1 100 Continue\r\n\r\n";
-    }
 }
 
 void HttpPeer::finish_request() {
@@ -349,12 +222,13 @@ void HttpPeer::finish_request() {
             break;
         case Verdict::Then::say:
         case Verdict::Then::upgrade:
+        case Verdict::Then::refuse:
             fill(slot, verdict_.status, "text/plain", verdict_.text);
             break;
     }
 }
 
-void HttpPeer::upgrade(http::request<GrowingBody>& given) {
+void HttpPeer::upgrade(HttpRequest& given) {
     http::request<http::string_body> request{
         std::move(static_cast<http::request_header<>&>(given))};
     uncount(body_counted_);
@@ -385,25 +259,12 @@ void HttpPeer::fail_request(std::uint16_t status, const char* text) {
 }
 
 void HttpPeer::fill(Slot& slot, std::uint16_t status, std::string_view type, std::string text) {
-    slot.head = "HTTP/1.1 ";
-    slot.head += std::to_string(status);
-    slot.head += ' ';
-    slot.head += reason(status);
-    slot.head += "\r\n";
-    if (status != 204) {
-        slot.head += "Content-Type: ";
-        slot.head += type;
-        slot.head += "\r\nContent-Length: ";
-        slot.head += std::to_string(text.size());
-        slot.head += "\r\n";
-    }
-    slot.head += slot.extra_head;
-    if (!slot.keep_alive) {
-        slot.head += "Connection: close\r\n";
-    } else if (slot.old) {
-        slot.head += "Connection: keep-alive\r\n";
-    }
-    slot.head += "\r\n";
+    slot.head = write_head({.status = status,
+                            .type = type,
+                            .size = text.size(),
+                            .extra = slot.extra_head,
+                            .keep_alive = slot.keep_alive,
+                            .old = slot.old});
     slot.body = std::move(text);
     slot.done = true;
     count(slot.head.size() + slot.body.size());
