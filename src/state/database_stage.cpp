@@ -226,8 +226,8 @@ class Stage {
 
     void write_nodes(const TrieName& name, std::vector<trie::NodeChange> changes) {
         for (trie::NodeChange& change : changes) {
-            const Bytes key = name.node_key(change.path);
-            write_node(key, state_.node(key), std::move(change.node));
+            write_node(name.node_key(change.path), std::move(change.before),
+                       std::move(change.node));
         }
     }
 

@@ -25,6 +25,8 @@ class MapSource final : public NodeSource {
     void apply(const Updated& updated) {
         for (const NodeChange& change : updated.changes) {
             const Bytes path = to_bytes(change.path.view());
+            const auto known = rows.find(path);
+            MILLRACE_ASSERT(known == rows.end() ? !change.before : change.before == known->second);
             if (change.node) {
                 rows.insert_or_assign(path, *change.node);
             } else {

@@ -23,11 +23,18 @@ Result<Node, TrieError> decode_at(const Nibbles& path, ByteView encoded) {
 
 Result<Node, TrieError> load(const NodeSource& source, const Nibbles& path,
                              const NodeRef& reference) {
+    std::optional<Bytes> row;
+    return load(source, path, reference, row);
+}
+
+Result<Node, TrieError> load(const NodeSource& source, const Nibbles& path,
+                             const NodeRef& reference, std::optional<Bytes>& row) {
     MILLRACE_ASSERT(!reference.empty());
+    row.reset();
     if (!reference.is_hash()) return decode_at(path, reference.view());
-    const std::optional<Bytes> encoded = source.node(path);
-    if (!encoded) return Err{TrieError::missing_node};
-    return decode_at(path, *encoded);
+    row = source.node(path);
+    if (!row) return Err{TrieError::missing_node};
+    return decode_at(path, *row);
 }
 
 Result<std::optional<Node>, TrieError> load_root(const NodeSource& source) {

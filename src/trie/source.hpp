@@ -25,6 +25,9 @@ class NodeSource {
 /// The hash is not computed: a store is trusted here, and checked by whoever verifies it.
 [[nodiscard]] Result<Node, TrieError> load(const NodeSource& source, const Nibbles& path,
                                            const NodeRef& reference);
+/// The same; `row` is what the source has at `path`, null when the node lies inside its parent.
+[[nodiscard]] Result<Node, TrieError> load(const NodeSource& source, const Nibbles& path,
+                                           const NodeRef& reference, std::optional<Bytes>& row);
 /// Null for an empty trie.
 [[nodiscard]] Result<std::optional<Node>, TrieError> load_root(const NodeSource& source);
 /// decode(), and the rule about depth.

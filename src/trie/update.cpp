@@ -27,6 +27,9 @@ struct Applied {
 };
 using AppliedResult = Result<Applied, TrieError>;
 
+/// What the source has under a path; null: nothing, so a node there is new or lay in its parent.
+using Row = std::optional<Bytes>;
+
 Items items_below(Items items, std::size_t depth, std::uint8_t nibble) {
     const auto first = std::ranges::partition_point(
         items, [&](const Item& item) { return item.key[depth] < nibble; });
@@ -50,16 +53,20 @@ class Updater {
     explicit Updater(const NodeSource& source) noexcept : source_{source} {}
 
     Result<Updated, TrieError> run(Items items) {
-        MILLRACE_TRY(std::optional<Node> root, load_root(source_));
-        const bool had_root = root.has_value();
+        Row row = source_.node(Nibbles{});
+        std::optional<Node> root;
+        if (row) {
+            MILLRACE_TRY(root, decode_at(Nibbles{}, *row));
+        }
         MILLRACE_TRY(Applied applied, apply(Nibbles{}, std::move(root), items));
         Updated result{.root = empty_root, .is_changed = applied.is_changed, .changes = {}};
         if (applied.node) {
             Bytes encoded = encode(*applied.node);
             result.root = crypto::keccak256(encoded);
-            if (applied.is_changed) changes_.push_back({Nibbles{}, std::move(encoded)});
-        } else if (had_root) {
-            changes_.push_back({Nibbles{}, std::nullopt});
+            if (applied.is_changed)
+                changes_.push_back({Nibbles{}, std::move(encoded), std::move(row)});
+        } else if (row) {
+            changes_.push_back({Nibbles{}, std::nullopt, std::move(row)});
         }
         result.changes = std::move(changes_);
         return result;
@@ -116,10 +123,11 @@ class Updater {
         const Items along = items_along(items, at.size(), path);
         if (along.empty()) return Applied{extension, false};
         const Nibbles below = at.with(path);
-        MILLRACE_TRY(Node child, load(source_, below, extension.child));
+        Row row;
+        MILLRACE_TRY(Node child, load(source_, below, extension.child, row));
         MILLRACE_TRY(Applied applied, apply(below, std::move(child), along));
         if (!applied.is_changed) return Applied{extension, false};
-        return Applied{join(at, path, extension.child.is_hash(), std::move(applied.node)), true};
+        return Applied{join(at, path, std::move(row), std::move(applied.node)), true};
     }
 
     /// A fork where an update leaves the extension; what is left of it hangs below.
@@ -139,7 +147,7 @@ class Updater {
         const Items along = items_along(items, at.size(), lead);
         MILLRACE_TRY(Applied applied,
                      apply_to_branch(fork, std::move(branch), along, std::move(moved)));
-        return Applied{join(at, lead, false, std::move(applied.node)), true};
+        return Applied{join(at, lead, {}, std::move(applied.node)), true};
     }
 
     /// A child that is not stored where it now belongs.
@@ -152,7 +160,7 @@ class Updater {
     /// dissolves into it.
     struct Waiting {
         std::uint8_t nibble;
-        bool had_row;
+        Row row;
         Node node;
     };
 
@@ -178,13 +186,13 @@ class Updater {
             const bool is_moved = moved && moved->nibble == nibble;
             if (groups[nibble].empty() && !is_moved) continue;
             NodeRef& child = branch.children[nibble];
-            const bool had_row = child.is_hash();
             const Nibbles below = at.with(nibble);
+            Row row;
             std::optional<Node> node;
             if (is_moved) {
                 node = std::move(moved->node);
             } else if (!child.empty()) {
-                MILLRACE_TRY(node, load(source_, below, child));
+                MILLRACE_TRY(node, load(source_, below, child, row));
             }
             MILLRACE_TRY(Applied applied, apply(below, std::move(node), groups[nibble]));
             if (!applied.is_changed && !is_moved) {
@@ -194,16 +202,16 @@ class Updater {
             result.is_changed = true;
             child = NodeRef{};
             if (!applied.node) {
-                if (had_row) erase(below);
+                if (row) erase(below, std::move(row));
             } else if (++survivors == 1) {
-                waiting = Waiting{nibble, had_row, std::move(*applied.node)};
+                waiting = Waiting{nibble, std::move(row), std::move(*applied.node)};
             } else {
-                child = store(below, had_row, *applied.node);
+                child = store(below, std::move(row), *applied.node);
             }
         }
         if (waiting && survivors > 1) {
             branch.children[waiting->nibble] =
-                store(at.with(waiting->nibble), waiting->had_row, waiting->node);
+                store(at.with(waiting->nibble), std::move(waiting->row), waiting->node);
         }
         if (survivors == 0) return result;
         if (survivors > 1) {
@@ -223,28 +231,28 @@ class Updater {
                 branch.children, [](const NodeRef& child) { return !child.empty(); });
             MILLRACE_ASSERT(last != branch.children.end());
             const auto nibble = static_cast<std::uint8_t>(last - branch.children.begin());
-            MILLRACE_TRY(Node node, load(source_, at.with(nibble), *last));
+            Row row;
+            MILLRACE_TRY(Node node, load(source_, at.with(nibble), *last, row));
             if (std::holds_alternative<Branch>(node))
                 return Node{Extension{Nibbles{}.with(nibble), *last}};
-            waiting = Waiting{nibble, last->is_hash(), std::move(node)};
+            waiting = Waiting{nibble, std::move(row), std::move(node)};
         }
-        return *join(at, Nibbles{}.with(waiting->nibble), waiting->had_row,
+        return *join(at, Nibbles{}.with(waiting->nibble), std::move(waiting->row),
                      std::move(waiting->node));
     }
 
-    /// The node at `at` that leads along `path` to `node`, which lies at their end and may have a
-    /// row there.
-    std::optional<Node> join(const Nibbles& at, const Nibbles& path, bool had_row,
+    /// The node at `at` that leads along `path` to `node`, which lies at their end, where `row` is.
+    std::optional<Node> join(const Nibbles& at, const Nibbles& path, Row row,
                              std::optional<Node> node) {
         if (path.empty()) return node;
         const Nibbles below = at.with(path);
         if (!node) {
-            if (had_row) erase(below);
+            if (row) erase(below, std::move(row));
             return std::nullopt;
         }
         if (std::holds_alternative<Branch>(*node))
-            return Extension{path, store(below, had_row, *node)};
-        if (had_row) erase(below);
+            return Extension{path, store(below, std::move(row), *node)};
+        if (row) erase(below, std::move(row));
         if (auto* leaf = std::get_if<Leaf>(&*node))
             return Leaf{path.with(leaf->path), std::move(leaf->value)};
         const auto& extension = *std::get_if<Extension>(&*node);
@@ -266,26 +274,28 @@ class Updater {
             const std::uint8_t nibble = rest.front().key[fork];
             const Items group = items_below(rest, fork, nibble);
             branch.children[nibble] =
-                store(first.key.first(fork).with(nibble), false, build(fork + 1, group));
+                store(first.key.first(fork).with(nibble), {}, build(fork + 1, group));
             rest = rest.subspan(group.size());
         }
         if (fork == depth) return branch;
         return Extension{first.key.first(fork).from(depth),
-                         store(first.key.first(fork), false, branch)};
+                         store(first.key.first(fork), {}, branch)};
     }
 
-    NodeRef store(const Nibbles& path, bool had_row, const Node& node) {
+    NodeRef store(const Nibbles& path, Row row, const Node& node) {
         Bytes encoded = encode(node);
         const NodeRef reference = NodeRef::of_node(encoded);
         if (reference.is_hash()) {
-            changes_.push_back({path, std::move(encoded)});
-        } else if (had_row) {
-            erase(path);
+            changes_.push_back({path, std::move(encoded), std::move(row)});
+        } else if (row) {
+            erase(path, std::move(row));
         }
         return reference;
     }
 
-    void erase(const Nibbles& path) { changes_.push_back({path, std::nullopt}); }
+    void erase(const Nibbles& path, Row row) {
+        changes_.push_back({path, std::nullopt, std::move(row)});
+    }
 
     const NodeSource& source_;
     std::vector<NodeChange> changes_;

@@ -16,10 +16,11 @@ struct UpdateView {
     ByteView value;
 };
 
-/// What now lies under a path; null: nothing.
+/// What now lies under a path, and what the source has there; null: nothing.
 struct NodeChange {
     Nibbles path;
     std::optional<Bytes> node;
+    std::optional<Bytes> before;
 };
 
 struct Updated {
