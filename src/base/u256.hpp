@@ -83,6 +83,26 @@ U256 signed_mod_or_zero(const U256& dividend, const U256& divisor) noexcept;
 /// ADDMOD and MULMOD: the sum and the product are not cut to 256 bits; a modulus of 0 gives 0.
 U256 add_mod(const U256& left, const U256& right, const U256& modulus) noexcept;
 U256 mul_mod(const U256& left, const U256& right, const U256& modulus) noexcept;
+
+/// mul_mod() for moduli that come again and again, as in a contract that computes on a curve: when
+/// one of more than 192 bits comes for the third time in a row, its reciprocal is made (about the
+/// price of one product) and serves until another one comes.
+class RepeatedModulus {
+  public:
+    /// What the function of the same name gives.
+    U256 mul_mod(const U256& left, const U256& right, const U256& modulus) noexcept;
+
+  private:
+    void prepare() noexcept;
+    [[nodiscard]] U256 reduced_product(const U256& left, const U256& right) const noexcept;
+
+    static constexpr unsigned uses_before = 2;
+    unsigned uses_ = 0;   ///< of modulus_ in a row, up to uses_before + 1: prepared
+    unsigned shift_ = 0;  ///< to the left: the scaled modulus has its top bit set
+    U256 modulus_;
+    U256 scaled_;
+    U256 reciprocal_;  ///< floor((2^512 - 1) / scaled_) - 2^256
+};
 /// SLT (SGT with the operands exchanged).
 constexpr bool signed_less(const U256& left, const U256& right) noexcept;
 /// SHL, SHR, SAR; an amount of 256 or more shifts everything out.

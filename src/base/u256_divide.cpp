@@ -267,6 +267,12 @@ std::array<std::uint64_t, 8> full_product(const U256& left, const U256& right) n
     return product;
 }
 
+bool is_power_of_two(const U256& value) noexcept {
+    unsigned char borrow = 0;
+    const U256 below = detail::subtract(value, U256{1}, borrow);
+    return borrow == 0 && (value & below).is_zero();
+}
+
 U256 magnitude(const U256& value) noexcept {
     return value.is_negative() ? wrapping_negate(value) : value;
 }
@@ -276,6 +282,10 @@ U256 magnitude(const U256& value) noexcept {
 U256Division divide_or_zero(const U256& dividend, const U256& divisor) noexcept {
     if (divisor.is_zero()) return {};
     if (dividend < divisor) return {.quotient = {}, .remainder = dividend};
+    if (is_power_of_two(divisor)) {  // how code from before SHR shifts
+        const U256 rest = dividend & wrapping_sub(divisor, U256{1});
+        return {.quotient = shift_right(dividend, bit_length(divisor) - 1), .remainder = rest};
+    }
     U256Division result;
     result.remainder = divide_words<4>(dividend.words.data(), divisor, result.quotient.words);
     return result;
@@ -329,7 +339,66 @@ U256 mul_mod(const U256& left, const U256& right, const U256& modulus) noexcept 
     if ((product[4] | product[5] | product[6] | product[7]) == 0) {
         return mod_or_zero(detail::make(product[0], product[1], product[2], product[3]), modulus);
     }
+    if ((~modulus).is_zero()) {  // how contracts get the upper half of a product
+        unsigned char carry = 0;
+        const U256 sum =
+            detail::add(detail::make(product[0], product[1], product[2], product[3]),
+                        detail::make(product[4], product[5], product[6], product[7]), carry);
+        // 2^256 is 1 here; a sum that carried is far from the modulus.
+        return carry != 0 ? wrapping_add(sum, U256{1}) : (~sum).is_zero() ? U256{} : sum;
+    }
     return remainder_of<8>(product, modulus);
+}
+
+void RepeatedModulus::prepare() noexcept {
+    shift_ = leading_zeros(modulus_);
+    scaled_ = shift_left(modulus_, shift_);
+    // 2^512 - 1 less scaled_ * 2^256.
+    std::array<std::uint64_t, 8> dividend;
+    dividend.fill(~std::uint64_t{0});
+    for (std::size_t index = 0; index < 4; ++index)
+        dividend[4 + index] = ~scaled_.words[index];
+    std::array<std::uint64_t, 8> quotient{};
+    divide_words<8>(dividend.data(), scaled_, quotient);
+    reciprocal_ = detail::make(quotient[0], quotient[1], quotient[2], quotient[3]);
+}
+
+/// Algorithm 4 with digits of 256 bits.
+U256 RepeatedModulus::reduced_product(const U256& left, const U256& right) const noexcept {
+    const auto product = full_product(left, right);
+    // The upper digit must be below the divisor; it nearly always is.
+    U256 high = detail::make(product[4], product[5], product[6], product[7]);
+    if (!(high < modulus_)) high = mod_or_zero(high, modulus_);
+    U256 low = detail::make(product[0], product[1], product[2], product[3]);
+    if (shift_ != 0) {
+        high = shift_left(high, shift_) | shift_right(low, 256 - shift_);
+        low = shift_left(low, shift_);
+    }
+    const auto estimate = full_product(reciprocal_, high);
+    unsigned char carry = 0;
+    const U256 fraction =
+        detail::add(detail::make(estimate[0], estimate[1], estimate[2], estimate[3]), low, carry);
+    U256 quotient =
+        wrapping_add(detail::make(estimate[4], estimate[5], estimate[6], estimate[7]), high);
+    quotient = wrapping_add(quotient, U256{std::uint64_t{carry} + 1});
+    U256 remainder = wrapping_sub(low, wrapping_mul(quotient, scaled_));
+    if (fraction < remainder) remainder = wrapping_add(remainder, scaled_);
+    unsigned char borrow = 0;
+    const U256 less = detail::subtract(remainder, scaled_, borrow);
+    return shift_right(borrow != 0 ? remainder : less, shift_);
+}
+
+U256 RepeatedModulus::mul_mod(const U256& left, const U256& right, const U256& modulus) noexcept {
+    if (modulus.words[3] == 0) return millrace::mul_mod(left, right, modulus);
+    if (modulus != modulus_) {
+        modulus_ = modulus;
+        uses_ = 0;
+    }
+    if (uses_ <= uses_before) {
+        if (uses_++ < uses_before) return millrace::mul_mod(left, right, modulus);
+        prepare();
+    }
+    return reduced_product(left, right);
 }
 
 U256 wrapping_pow(const U256& base, const U256& exponent) noexcept {

@@ -78,6 +78,9 @@ inline void check_division_against_gmp(const U256& left, const U256& right, cons
         mpz_mul(result.get(), a.get(), b.get());
         mpz_mod(result.get(), result.get(), m.get());
         MILLRACE_ASSERT(mul_mod(left, right, third) == result.low());
+        RepeatedModulus repeated;
+        for (int use = 0; use < 4; ++use)
+            MILLRACE_ASSERT(repeated.mul_mod(left, right, third) == result.low());
     } else {
         MILLRACE_ASSERT(add_mod(left, right, third).is_zero());
         MILLRACE_ASSERT(mul_mod(left, right, third).is_zero());

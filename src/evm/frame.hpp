@@ -37,6 +37,7 @@ struct Frame {
     [[nodiscard]] const TransactionContext& transaction() const noexcept {
         return machine.transaction_;
     }
+    [[nodiscard]] RepeatedModulus& modulus() const noexcept { return machine.modulus_; }
     [[nodiscard]] Tracer* tracer() const noexcept { return machine.tracer_; }
     CallResult run_call(const Message& callee) { return machine.run_call(callee); }
     CallResult run_create(const Message& callee) { return machine.run_create(callee); }

@@ -41,8 +41,8 @@ namespace {
 [[gnu::noinline]] void addmod(U256* top) noexcept {
     top[-2] = add_mod(top[0], top[-1], top[-2]);
 }
-[[gnu::noinline]] void mulmod(U256* top) noexcept {
-    top[-2] = mul_mod(top[0], top[-1], top[-2]);
+[[gnu::noinline]] void mulmod(Frame& frame, U256* top) noexcept {
+    top[-2] = frame.modulus().mul_mod(top[0], top[-1], top[-2]);
 }
 [[gnu::noinline]] void load_input(ByteView input, U256& slot) noexcept {
     Hash32 word;
@@ -203,7 +203,7 @@ Status run(Frame& frame) {
     top -= 2;
     NEXT();
     BEGIN(mulmod);
-    mulmod(top);
+    mulmod(frame, top);
     top -= 2;
     NEXT();
     OUTSIDE(exp, -1, do_exp(frame, top));

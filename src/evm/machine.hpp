@@ -139,6 +139,7 @@ class Machine {
     Host& host_;
     Arena& arena_;
     Tracer* tracer_;
+    RepeatedModulus modulus_;  ///< of MULMOD; all frames of a transaction share what it has learned
     bool met_unsupported_ = false;
 };
 
