@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 #include <bit>
-#include <cmath>
 #include <cstring>
 #include <limits>
-#include <type_traits>
 
 #include "wasm/ir.hpp"
+#include "wasm/numeric.hpp"
 #include "wasm/runtime.hpp"
 
 // The interpreter proper, in one function: threaded code by labels as values, a table of labels
@@ -17,95 +16,7 @@
 #pragma GCC diagnostic ignored "-Wpedantic"  // labels as values
 
 namespace millrace::wasm {
-namespace {
-
-using U32 = std::uint32_t;
-using U64 = std::uint64_t;
-using I32 = std::int32_t;
-using I64 = std::int64_t;
-using F32 = float;
-using F64 = double;
-
-// Every arithmetic float instruction gives the positive canonical NaN (design 6.6). Tested by
-// comparison rather than select: the branch is never taken in ordinary programs.
-inline F32 canonical(F32 value) noexcept {
-    if (__builtin_expect(value != value, 0)) return std::bit_cast<F32>(0x7fc00000U);
-    return value;
-}
-inline F64 canonical(F64 value) noexcept {
-    if (__builtin_expect(value != value, 0)) return std::bit_cast<F64>(0x7ff8000000000000ULL);
-    return value;
-}
-
-template <typename Float>
-inline Float float_min(Float x, Float y) noexcept {
-    if (x != x || y != y) return canonical(std::numeric_limits<Float>::quiet_NaN());
-    if (x == y) return std::signbit(x) ? x : y;  // of two zeros the negative one
-    return x < y ? x : y;
-}
-template <typename Float>
-inline Float float_max(Float x, Float y) noexcept {
-    if (x != x || y != y) return canonical(std::numeric_limits<Float>::quiet_NaN());
-    if (x == y) return std::signbit(x) ? y : x;
-    return x > y ? x : y;
-}
-
-template <typename Float>
-inline U64 to_u64(Float value) noexcept {
-    constexpr Float half = static_cast<Float>(9223372036854775808.0);
-    if (value < half) return static_cast<U64>(static_cast<I64>(value));
-    return static_cast<U64>(static_cast<I64>(value - half)) ^ (1ULL << 63U);
-}
-
-template <typename Int, typename Float>
-inline Int trunc_saturated(Float value) noexcept {
-    // Both bounds are exact: a power of two, and its negative or 0.
-    constexpr Float high = static_cast<Float>(std::is_signed_v<Int> ? 1ULL << 62U : 1ULL << 63U) *
-                           (sizeof(Int) == 8 ? 2 : static_cast<Float>(1.0 / 2147483648.0));
-    if (value != value) return 0;
-    if (value >= high) return std::numeric_limits<Int>::max();
-    if constexpr (std::is_signed_v<Int>) {
-        if (value < -high) return std::numeric_limits<Int>::min();
-        return static_cast<Int>(value);
-    } else {
-        if (value <= -1) return 0;
-        return static_cast<Int>(to_u64(value < 0 ? 0 : value));
-    }
-}
-
-template <typename T>
-inline T take(U64 bits) noexcept {
-    if constexpr (std::is_same_v<T, F32>) {
-        return std::bit_cast<F32>(static_cast<U32>(bits));
-    } else if constexpr (std::is_same_v<T, F64>) {
-        return std::bit_cast<F64>(bits);
-    } else {
-        return static_cast<T>(bits);
-    }
-}
-template <typename T>
-inline U64 give(T value) noexcept {
-    if constexpr (std::is_same_v<T, F32>) {
-        return std::bit_cast<U32>(value);
-    } else if constexpr (std::is_same_v<T, F64>) {
-        return std::bit_cast<U64>(value);
-    } else {
-        return static_cast<std::make_unsigned_t<T>>(value);
-    }
-}
-/// The constant of a branch; see IrOp's field e.
-template <typename T>
-inline T short_constant(U32 bits) noexcept {
-    if constexpr (std::is_same_v<T, F64>) {
-        return static_cast<F64>(std::bit_cast<F32>(bits));
-    } else if constexpr (std::is_same_v<T, U64>) {
-        return static_cast<U64>(static_cast<I64>(static_cast<I32>(bits)));
-    } else {
-        return take<T>(bits);
-    }
-}
-
-}  // namespace
+using namespace numeric;
 
 Stop interpret(StoreData& store, Function& entry) {
     static const void* const labels[] = {
@@ -150,6 +61,7 @@ Stop interpret(StoreData& store, Function& entry) {
     TrapKind trap = TrapKind::unreachable;
     BulkResult bulk = BulkResult::done;
     U64* arguments = slots;
+    const Code* next_code = nullptr;
     Stop stop;
 
 #define DISPATCH() goto* labels[static_cast<std::size_t>(ip->op)]
@@ -344,8 +256,8 @@ L_call:
     callee = instance->functions.data()[ip->d];
     arguments = slots + ip->a;
 enter : {
-    const Code* target = callee->code.get();
-    if (__builtin_expect(target == nullptr, 0)) {
+    next_code = callee->code.get();
+    if (__builtin_expect(next_code == nullptr, 0)) {
         if (callee->host) {
             store.fuel_left = fuel;
             stop = call_host(store, *callee, instance, arguments);
@@ -356,38 +268,71 @@ enter : {
         }
         callee->code =
             std::make_unique<Code>(translate(callee->instance->module->data(), *callee->body));
-        target = callee->code.get();
+        next_code = callee->code.get();
     }
     if (__builtin_expect(frame == frames_end, 0) ||
-        __builtin_expect(static_cast<std::ptrdiff_t>(target->frame_slots) > slots_end - arguments,
-                         0))
+        __builtin_expect(
+            static_cast<std::ptrdiff_t>(next_code->frame_slots) > slots_end - arguments, 0))
         TRAP(call_stack_exhausted);
     *frame++ = {
         .ip = ip != nullptr ? ip + 1 : &halt, .slots = slots, .instance = instance, .code = code};
-    CHARGE(target->entry_cost);
+begin:
+    CHARGE(next_code->entry_cost);
     slots = arguments;
-    code = target;
+    code = next_code;
     if (__builtin_expect(callee->instance != instance, 0)) {
         instance = callee->instance;
         RELOAD_MEMORY();
     }
-    U64* const locals = slots + target->params;
-    for (U32 index = 0; index < target->locals; ++index)
+    U64* const locals = slots + next_code->params;
+    for (U32 index = 0; index < next_code->locals; ++index)
         locals[index] = 0;
-    ip = target->instrs.data();
+    ip = next_code->instrs.data();
     DISPATCH();
 }
-L_call_indirect : {
-    const Table& table = *instance->tables.data()[ip->e];
-    const U32 index = take<U32>(slots[ip->b]);
-    if (__builtin_expect(index >= table.entries.size(), 0)) TRAP(undefined_element);
-    const U64 reference = table.entries.data()[index];
-    if (__builtin_expect(reference == 0, 0)) TRAP(uninitialized_element);
-    callee = store.functions.data()[reference - 1];
-    if (__builtin_expect(callee->type_id != instance->type_ids.data()[ip->d], 0))
-        TRAP(indirect_call_type_mismatch);
+#define FIND_CALLEE()                                                                    \
+    do {                                                                                 \
+        const Table& table = *instance->tables.data()[ip->e];                            \
+        const U32 index = take<U32>(slots[ip->b]);                                       \
+        if (__builtin_expect(index >= table.entries.size(), 0)) TRAP(undefined_element); \
+        const U64 reference = table.entries.data()[index];                               \
+        if (__builtin_expect(reference == 0, 0)) TRAP(uninitialized_element);            \
+        callee = store.functions.data()[reference - 1];                                  \
+        if (__builtin_expect(callee->type_id != instance->type_ids.data()[ip->d], 0))    \
+            TRAP(indirect_call_type_mismatch);                                           \
+    } while (false)
+L_call_indirect:
+    FIND_CALLEE();
     arguments = slots + ip->a;
     goto enter;
+
+L_return_call_indirect:
+    FIND_CALLEE();
+    goto enter_in_place;
+L_return_call:
+    callee = instance->functions.data()[ip->d];
+enter_in_place : {
+    // The callee takes over this call's frame; whoever waits for this call waits for that one.
+    std::memmove(slots, slots + ip->a, ip->c * sizeof(U64));
+    arguments = slots;
+    next_code = callee->code.get();
+    if (__builtin_expect(next_code == nullptr, 0)) {
+        if (callee->host) {
+            store.fuel_left = fuel;
+            stop = call_host(store, *callee, instance, arguments);
+            fuel = store.fuel_left;
+            if (stop.kind != Stop::Kind::returned) return stop;
+            RELOAD_MEMORY();
+            goto L_return_none;
+        }
+        callee->code =
+            std::make_unique<Code>(translate(callee->instance->module->data(), *callee->body));
+        next_code = callee->code.get();
+    }
+    if (__builtin_expect(static_cast<std::ptrdiff_t>(next_code->frame_slots) > slots_end - slots,
+                         0))
+        TRAP(call_stack_exhausted);
+    goto begin;
 }
 
 L_move:

@@ -2,45 +2,12 @@
 // Copyright the Millrace authors.
 #include <gtest/gtest.h>
 
-#include "wasm/instance.hpp"
-#include "wasm/sample_modules.hpp"
+#include "wasm/sample_world.hpp"
 
 namespace millrace::wasm {
 namespace {
 
 using enum ValueType;
-
-struct World {
-    explicit World(const Bytes& bytes, StoreLimits limits = {}) : store{limits} {
-        auto loaded = Module::load(bytes);
-        if (!loaded) {
-            ADD_FAILURE() << loaded.error().text();
-            return;
-        }
-        module = std::move(loaded).value();
-    }
-    Instance& start() {
-        auto built = linker.instantiate(module);
-        if (!built) ADD_FAILURE() << built.error().message;
-        instance = built.value();
-        return *instance;
-    }
-    std::string run(std::string_view name, std::vector<Value> args = {}) {
-        if (instance == nullptr) start();
-        return to_text(instance->invoke(name, args));
-    }
-    Store store;
-    Linker linker{store};
-    std::shared_ptr<const Module> module;
-    Instance* instance = nullptr;
-};
-
-Bytes one(FuncType type, Bytes code, std::uint32_t locals = 0) {
-    return ModuleWriter{}
-        .memory(1, 3)
-        .function("f", std::move(type), std::move(code), locals)
-        .bytes();
-}
 
 // Sums n, n-1, ..., 1: the second example of docs/formats/fuel.md.
 const Bytes sum_code{0x02, 0x40, 0x20, 0,    0x45, 0x0d, 0,    0x03, 0x40, 0x20,

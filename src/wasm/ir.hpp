@@ -22,8 +22,7 @@
 /// field e of a jump, BranchTarget::cost of a br_table, Code::entry_cost. Fuel is a property of
 /// the WebAssembly instructions; what was fused here does not change it.
 ///
-/// Vectors and tail calls would add operations here and slots of 128 bits as pairs; an ahead-of-
-/// time compiler consumes the same list.
+/// An ahead-of-time compiler consumes the same list.
 namespace millrace::wasm {
 
 enum class IrOp : std::uint16_t {
@@ -64,6 +63,7 @@ enum class IrOp : std::uint16_t {
 ///   store            as load, a is the value; _k: a is unused, e the value extended with its sign
 ///   select           a result, b if nonzero, c if zero, d condition
 ///   call             a first argument, d function     call_indirect  b index, d type, e table
+///   return_call, return_call_indirect  as call*, c number of argument slots
 ///   return_one       a result                         return_many  a first, d number
 ///   br_table         a index, d first entry of Code::targets, e number of entries
 ///   move             a target, b source               move_range  a target, b source, d number

@@ -223,4 +223,6 @@
     X(memory_copy)             \
     X(memory_fill)             \
     X(data_drop)               \
-    X(ref_func)
+    X(ref_func)                \
+    X(return_call)             \
+    X(return_call_indirect)

@@ -145,9 +145,6 @@ std::string_view unsupported_feature(std::uint8_t opcode) noexcept {
         case 0x19:
         case 0x1f:
             return "exceptions";
-        case 0x12:
-        case 0x13:
-            return "tail calls";
         case 0x14:
         case 0x15:
         case 0xd3:
@@ -168,7 +165,7 @@ std::string_view unsupported_feature(std::uint8_t opcode) noexcept {
 
 std::string feature_message(std::string_view feature, std::uint8_t opcode, std::size_t offset) {
     constexpr std::string_view digits = "0123456789abcdef";
-    const bool comes_later = opcode == 0xfd || opcode == 0x12 || opcode == 0x13;
+    const bool comes_later = opcode == 0xfd;
     return "module uses " + std::string{feature} + " (opcode 0x" + digits[opcode >> 4U] +
            digits[opcode & 15U] + " at offset " + std::to_string(offset) + "), which profile " +
            std::string{profile_name} + (comes_later ? " does not have yet" : " does not have");

@@ -66,6 +66,7 @@ class Naive {
             case 0x0c:
             case 0x0d:
             case 0x10:
+            case 0x12:
             case 0x20:
             case 0x21:
             case 0x22:
@@ -168,12 +169,13 @@ class Naive {
                 case 0x0f:
                     branch(labels.size() - 1);
                     break;
-                case 0x10: {
+                case 0x10:
+                case 0x12: {
                     ++at;
                     const std::uint32_t second = pop32();
                     const std::uint32_t first = pop32();
                     const auto result = call(1, first, second);
-                    if (!result) return std::nullopt;
+                    if (!result || opcode == 0x12) return result;
                     stack.push_back(*result);
                     break;
                 }

@@ -170,7 +170,7 @@ class Generator {
     }
     void statement(int depth) {
         if (depth <= 0 || --budget_ < 0) return put({0x01});
-        switch (pick(11)) {
+        switch (pick(12)) {
             case 0:
             case 1:
                 expression(depth);
@@ -225,6 +225,10 @@ class Generator {
                 operands(arity(target), depth);
                 return put({0x0c, target});
             }
+            case 10:
+                if (!may_call_ || pick(2) != 0) return put({0x01});
+                operands(2, depth);
+                return put({0x12, 1});
             default:
                 expression(depth - 1);
                 enter(0x04, 0x40, 0);

@@ -26,6 +26,8 @@ constexpr std::uint8_t br_table = 0x0e;
 constexpr std::uint8_t return_ = 0x0f;
 constexpr std::uint8_t call = 0x10;
 constexpr std::uint8_t call_indirect = 0x11;
+constexpr std::uint8_t return_call = 0x12;
+constexpr std::uint8_t return_call_indirect = 0x13;
 constexpr std::uint8_t drop = 0x1a;
 constexpr std::uint8_t select = 0x1b;
 constexpr std::uint8_t select_typed = 0x1c;
@@ -156,7 +158,7 @@ constexpr std::array<NumericSignature, 8> trunc_sat_signatures = {{
 /// Whether profile det-1 has the (one-byte) opcode or prefix.
 constexpr bool is_known_opcode(std::uint8_t opcode) noexcept {
     if (opcode <= op::else_) return true;
-    if (opcode >= op::end && opcode <= op::call_indirect) return true;
+    if (opcode >= op::end && opcode <= op::return_call_indirect) return true;
     if (opcode >= op::drop && opcode <= op::select_typed) return true;
     if (opcode >= op::local_get && opcode <= op::table_set) return true;
     if (opcode >= op::load_first && opcode <= op::numeric_last) return true;

@@ -44,13 +44,28 @@ void Translator::set_local(std::uint32_t index, const Popped& value) {
     }
 }
 
-void Translator::call(const FuncType& type, IrOp op, std::uint16_t index_slot, std::uint32_t d,
-                      std::uint32_t e) {
-    const auto params = static_cast<std::uint32_t>(type.params.size());
+std::uint16_t Translator::settle_arguments(std::uint32_t params) {
     flush_top(params);
     for (std::uint32_t number = 0; number < params; ++number)
         pop();
-    Instr& instr = emit(op, slot(height()), index_slot);
+    return slot(height());
+}
+
+void Translator::tail_call(const FuncType& type, IrOp op, std::uint16_t index_slot, std::uint32_t d,
+                           std::uint32_t e) {
+    const auto params = static_cast<std::uint32_t>(type.params.size());
+    costs_[block_] += fuel::for_branch(params);
+    const std::uint16_t first = settle_arguments(params);
+    Instr& instr = emit(op, first, index_slot, params);
+    instr.d = d;
+    instr.e = e;
+    go_dead();
+}
+
+void Translator::call(const FuncType& type, IrOp op, std::uint16_t index_slot, std::uint32_t d,
+                      std::uint32_t e) {
+    const std::uint16_t first = settle_arguments(static_cast<std::uint32_t>(type.params.size()));
+    Instr& instr = emit(op, first, index_slot);
     instr.d = d;
     instr.e = e;
     for (std::size_t number = 0; number < type.results.size(); ++number)
@@ -108,12 +123,21 @@ void Translator::instruction(std::uint8_t opcode) {
             call(module_.types[module_.functions[index]], IrOp::call, 0, index, 0);
             return;
         }
-        case op::call_indirect: {
+        case op::return_call: {
+            const std::uint32_t index = reader_.u32();
+            tail_call(module_.types[module_.functions[index]], IrOp::return_call, 0, index, 0);
+            return;
+        }
+        case op::call_indirect:
+        case op::return_call_indirect: {
             const std::uint32_t type = reader_.u32();
             const std::uint32_t table = reader_.u32();
             const Popped index = pop();
             const std::uint16_t index_slot = in_slot(index);
-            call(module_.types[type], IrOp::call_indirect, index_slot, type, table);
+            if (opcode == op::call_indirect)
+                call(module_.types[type], IrOp::call_indirect, index_slot, type, table);
+            else
+                tail_call(module_.types[type], IrOp::return_call_indirect, index_slot, type, table);
             return;
         }
         case op::drop:

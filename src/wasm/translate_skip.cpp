@@ -28,6 +28,7 @@ void Translator::skip_immediates(std::uint8_t opcode) {
         case op::br:
         case op::br_if:
         case op::call:
+        case op::return_call:
         case op::local_get:
         case op::local_set:
         case op::local_tee:
@@ -44,6 +45,7 @@ void Translator::skip_immediates(std::uint8_t opcode) {
             reader_.byte();
             return;
         case op::call_indirect:
+        case op::return_call_indirect:
             reader_.u32();
             reader_.u32();
             return;

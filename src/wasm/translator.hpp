@@ -232,6 +232,10 @@ class Translator {
     void load(std::uint8_t opcode);
     void store(std::uint8_t opcode);
 
+    /// Puts the arguments on top in their slots; the first one's.
+    std::uint16_t settle_arguments(std::uint32_t params);
+    void tail_call(const FuncType& type, IrOp op, std::uint16_t index_slot, std::uint32_t d,
+                   std::uint32_t e);
     void call(const FuncType& type, IrOp op, std::uint16_t index_slot, std::uint32_t d,
               std::uint32_t e);
 

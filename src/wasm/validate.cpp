@@ -141,17 +141,20 @@ void Validator::instruction(std::uint8_t opcode) {
             pop_all(frames_.front().type.results);
             set_unreachable();
             return;
-        case op::call: {
+        case op::call:
+        case op::return_call: {
             const std::uint32_t index = reader_.u32();
             if (failed_) return;
             if (index >= module_.functions.size()) {
                 invalid("unknown function " + std::to_string(index));
                 return;
             }
-            call(module_.types[module_.functions[index]]);
+            const FuncType& type = module_.types[module_.functions[index]];
+            opcode == op::call ? call(type) : tail_call(type);
             return;
         }
-        case op::call_indirect: {
+        case op::call_indirect:
+        case op::return_call_indirect: {
             const std::uint32_t type = reader_.u32();
             const std::uint32_t table = reader_.u32();
             if (failed_ || !table_exists(table)) return;
@@ -159,7 +162,8 @@ void Validator::instruction(std::uint8_t opcode) {
             if (type >= module_.types.size())
                 return invalid("unknown type " + std::to_string(type));
             pop(ValueType::i32);
-            call(module_.types[type]);
+            opcode == op::call_indirect ? call(module_.types[type])
+                                        : tail_call(module_.types[type]);
             return;
         }
         case op::drop:

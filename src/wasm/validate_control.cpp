@@ -95,4 +95,12 @@ void Validator::call(const FuncType& type) {
     if (!failed_) push_all(type.results);
 }
 
+void Validator::tail_call(const FuncType& type) {
+    const auto results = frames_.front().type.results;
+    count_wide(results.size());
+    if (!std::ranges::equal(type.results, results)) return mismatch();
+    pop_all(type.params);
+    set_unreachable();
+}
+
 }  // namespace millrace::wasm::validation

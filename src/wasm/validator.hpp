@@ -102,6 +102,8 @@ class Validator {
     /// As pop_all and a push of what was popped, without moving anything.
     void check_top(std::span<const ValueType> types);
     void call(const FuncType& type);
+    /// A call in the place of a return: its results are the function's own.
+    void tail_call(const FuncType& type);
     void select();
     Slot local(std::uint32_t index);
     const GlobalType* global(std::uint32_t index);
