@@ -37,6 +37,9 @@ struct ChainConfig {
     /// Blob parameters from a time on (Cancun's, Prague's, Osaka's, BPO forks), ascending.
     std::map<std::uint64_t, BlobSchedule> blob_schedules;
     std::optional<std::uint64_t> dao_fork_block;
+    /// Delays of proof of work's difficulty: they change no rule we check, but count in the fork
+    /// identifier (EIP-2124).
+    std::optional<std::uint64_t> muir_glacier_block, arrow_glacier_block, gray_glacier_block;
     Address deposit_contract;       ///< EIP-6110; zero: none
     bool blob_transactions = true;  ///< false on our networks: type 3 is refused
     bool operator==(const ChainConfig&) const = default;

@@ -43,6 +43,11 @@ constexpr UpgradeName by_time[] = {
     {"pragueTime", &ChainConfig::prague_time},
     {"osakaTime", &ChainConfig::osaka_time},
 };
+constexpr UpgradeName delays[] = {
+    {"muirGlacierBlock", &ChainConfig::muir_glacier_block},
+    {"arrowGlacierBlock", &ChainConfig::arrow_glacier_block},
+    {"grayGlacierBlock", &ChainConfig::gray_glacier_block},
+};
 constexpr const char* unknown_upgrades[] = {"amsterdamTime", "verkleTime", "ubtTime"};
 
 void read_blob_schedules(Reader& reader, const Json& config, ChainConfig& out) {
@@ -123,6 +128,8 @@ ChainConfig read_config(Reader& reader, const Json& config) {
     for (const UpgradeName& name : by_height)
         out.*(name.field) = reader.optional_u64(config, name.key);
     for (const UpgradeName& name : by_time)
+        out.*(name.field) = reader.optional_u64(config, name.key);
+    for (const UpgradeName& name : delays)
         out.*(name.field) = reader.optional_u64(config, name.key);
     for (const char* key : unknown_upgrades)
         if (reader.optional_u64(config, key))
@@ -256,6 +263,8 @@ Ordered config_json(const ledger::Genesis& genesis) {
     for (const UpgradeName& name : by_height)
         if (const auto& value = config.*(name.field)) out[name.key] = *value;
     if (config.spurious_dragon_block) out["eip155Block"] = *config.spurious_dragon_block;
+    for (const UpgradeName& name : delays)
+        if (const auto& value = config.*(name.field)) out[name.key] = *value;
     if (config.dao_fork_block) out["daoForkBlock"] = *config.dao_fork_block;
     if (config.paris_block) out["terminalTotalDifficulty"] = *config.paris_block == 0 ? 0 : 1;
     for (const UpgradeName& name : by_time)

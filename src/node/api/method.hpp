@@ -35,6 +35,7 @@ struct RpcError {
     static constexpr int server_error = -32000;
     static constexpr int too_large = -32003;
     static constexpr int reverted = 3;
+    static constexpr int client_limit_exceeded = -38026;  ///< a bound of this node's own
 };
 template <typename T>
 using Read = Result<T, RpcError>;
@@ -116,6 +117,7 @@ struct Method {
 };
 /// The one table of all methods, in parts by namespace.
 std::span<const Method> chain_methods();
+std::span<const Method> config_methods();
 std::span<const Method> block_methods();
 std::span<const Method> transaction_methods();
 std::span<const Method> state_methods();

@@ -79,6 +79,13 @@ Answer blob_base_fee(const Call& call) {
     return quantity_text(ledger::blob_base_fee(rules, *head.excess_blob_gas));
 }
 
+Answer base_fee(const Call& call) {
+    const Header& head = call.view->head().header;
+    const auto rules = ledger::rules_at(call.view->config(), head.number + 1, head.timestamp);
+    if (rules.revision < evm::Revision::london) return std::string{"null"};
+    return quantity_text(next_fee(call));
+}
+
 /// A number, or text in either base: geth's HexOrDecimal64.
 Read<std::uint64_t> read_block_count(const Call& call) {
     const JsonValueView value = call.at(0);
@@ -227,6 +234,9 @@ constexpr Method methods[] = {
     {.name = "eth_blobBaseFee",
      .now = blob_base_fee,
      .summary = "The price of a unit of blob gas, null before cancun."},
+    {.name = "eth_baseFee",
+     .now = base_fee,
+     .summary = "The base fee of the next block, null before london."},
     {.name = "eth_feeHistory",
      .arguments_min = 2,
      .arguments_max = 3,

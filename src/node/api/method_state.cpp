@@ -2,9 +2,10 @@
 // Copyright the Millrace authors.
 
 // What accounts hold: eth_getBalance, eth_getStorageAt, eth_getTransactionCount, eth_getCode,
-// eth_getProof (EIP-1186).
+// eth_getStorageValues, eth_getProof (EIP-1186).
 
 #include <array>
+#include <map>
 
 #include "evm/code.hpp"
 #include "node/api/method.hpp"
@@ -13,7 +14,8 @@
 namespace millrace::node {
 namespace {
 
-constexpr std::size_t proof_keys_max = 1'024;  // as in geth
+constexpr std::size_t proof_keys_max = 1'024;    // as in geth
+constexpr std::size_t values_slots_max = 1'024;  // over all accounts, as in geth
 
 Answer get_balance(const Call& call) {
     MILLRACE_TRY(const Address address, call.address(0));
@@ -50,6 +52,52 @@ Answer get_storage_at(const Call& call) {
     MILLRACE_TRY(const BlockId id, call.block(2));
     MILLRACE_TRY(const auto state, call.state(id));
     return data_text(to_word(state->storage(address, key)).view());
+}
+
+using AskedSlots = std::map<Address, std::vector<Hash32>>;
+
+/// {address: [slot, …]}; of an address that stands there twice the last counts.
+Read<AskedSlots> read_asked_slots(JsonValueView value) {
+    const Where where{0};
+    if (!value.is(JsonValueView::Kind::object))
+        return where.wrong("an object of storage keys by address is expected");
+    AskedSlots asked;
+    std::size_t count = 0;
+    for (auto at = value.begin(); at != value.end(); ++at) {
+        MILLRACE_TRY(const Address address, read_address(*at, where));
+        ++at;
+        const JsonValueView keys = *at;
+        if (!keys.is(JsonValueView::Kind::array))
+            return where.wrong("an array of storage keys is expected");
+        count += keys.size();
+        if (count > values_slots_max) {
+            return Err{RpcError{RpcError::client_limit_exceeded,
+                                "too many slots (max " + std::to_string(values_slots_max) + ")"}};
+        }
+        std::vector<Hash32>& slots = asked[address];
+        slots.clear();
+        for (const JsonValueView key : keys) {
+            MILLRACE_TRY(const Hash32 slot, read_hash(key, where));
+            slots.push_back(slot);
+        }
+    }
+    if (count == 0) return invalid_params("empty request");
+    return asked;
+}
+
+Answer get_storage_values(const Call& call) {
+    MILLRACE_TRY(const AskedSlots asked, read_asked_slots(call.at(0)));
+    MILLRACE_TRY(const BlockId id, call.block(1));
+    MILLRACE_TRY(const auto state, call.state(id));
+    JsonWriter out;
+    out.begin('{');
+    for (const auto& [address, slots] : asked) {
+        out.key(to_hex0x(address.view())).begin('[');
+        for (const Hash32& slot : slots)
+            out.data(to_word(state->storage(address, from_word(slot))));
+        out.end(']');
+    }
+    return std::move(out.end('}')).take();
 }
 
 void write_nodes(JsonWriter& out, const std::vector<Bytes>& nodes) {
@@ -89,6 +137,11 @@ Answer get_proof(const Call& call) {
     }
     MILLRACE_TRY(const BlockId id, call.block(2));
     MILLRACE_TRY(const Height height, call.require(id));
+    if (call.view->head_is_overridden() && height.value == call.view->head().header.number) {
+        return server_error(
+            "the state was changed between blocks (anvil_setBalance or the like) and no block has "
+            "its root yet: make one with evm_mine");
+    }
     const auto proof = call.view->prove(height, address, keys);
     if (!proof) {
         return server_error("the state of block " + std::to_string(height.value) +
@@ -124,6 +177,11 @@ constexpr std::array methods = {
            .arguments_max = 3,
            .now = &get_storage_at,
            .summary = "one slot of a contract's storage"},
+    Method{.name = "eth_getStorageValues",
+           .arguments_min = 1,
+           .arguments_max = 2,
+           .now = &get_storage_values,
+           .summary = "many slots of many contracts"},
     Method{.name = "eth_getTransactionCount",
            .arguments_min = 1,
            .arguments_max = 2,
