@@ -6,6 +6,7 @@ acknowledged transaction is lost. A whole network survives the death of its chai
 
 import itertools
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import (LONG, Network, check, check_money, check_outputs, combine, main, millrace, say,
                      scratch, succeed, wait_for)
@@ -13,6 +14,7 @@ from node_harness import ACCOUNTS, Gone, Node
 
 POINTS = 1000 if LONG else 20
 POINTS_PER_HOME = 40 if LONG else 10
+HOMES_AT_ONCE = 2  # they share nothing
 # Before these the network is set up, after them a quick job is over.
 UP_POINTS = (9, 10, 11) if LONG else (10,)
 FRESH = 0xF0 << 152  # accounts that nobody has, clear of the precompiled contracts
@@ -72,7 +74,7 @@ def one(home, mode, after, told):
     node = Node(*options, home=home, env=crash, may_die=True)
     if node.ready:
         drive(node, told)
-        node.died()
+    node.died()
     check(once.exists(), f"point {after} with {mode} blocks was not reached")
     height = verify(home)
     check(height >= told.height, f"on disk the head is {height}, {told.height} was told of")
@@ -87,17 +89,26 @@ def one(home, mode, after, told):
     told.hashes = told.hashes[-100:]
 
 
-def points():
-    home = told = None
-    for number in range(POINTS):
-        if number % POINTS_PER_HOME == 0:
-            home, told = scratch("crash"), Told()
+def life_of_a_home(first):
+    home, told = scratch("crash"), Told()
+    for number in range(first, min(first + POINTS_PER_HOME, POINTS)):
         # The first points of a home fall into its birth, the others where steps repeat.
         after, mode = number % POINTS_PER_HOME + 1, MODES[number % len(MODES)]
         one(home, mode, after, told)
         if not LONG or number % 50 == 49:
             say(f"point {number + 1}: after event {after}, {mode} blocks: verified at height "
                 f"{told.height}, {len(told.hashes)} transactions there")
+
+
+def points():
+    with ThreadPoolExecutor(HOMES_AT_ONCE) as pool:
+        lives = [pool.submit(life_of_a_home, first) for first in range(0, POINTS, POINTS_PER_HOME)]
+        try:
+            for life in lives:
+                life.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def finished(network, job):

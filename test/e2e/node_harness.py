@@ -136,18 +136,29 @@ class Node:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise Failed(f"the node still runs after {seconds} s") from None
+        self._let_go()
         check(code == -signal.SIGKILL, f"the node ended with {code}: {self.errors()}")
 
     def stop(self, seconds=60):
         """As a user does; it must end without an error."""
         if self.process.poll() is not None:
-            return
+            return self._let_go()
         self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise Failed(f"the node did not end {seconds} s after SIGTERM") from None
+        self._let_go()
         check(code == 0, f"the node ended with {code}: {self.errors()}")
+
+    def _let_go(self):
+        """Descriptors of a process that has ended: thousands of nodes live and die in one run."""
+        if self.client:
+            self.client.close()
+        self.process.stdout.close()
+        self.log.close()
+        if self.process in harness._started:
+            harness._started.remove(self.process)
 
     def __enter__(self):
         return self
