@@ -39,6 +39,10 @@ namespace millrace::compute {
 /// Records: leases, lease_states, results, ended, payers, streams.
 class Provider {
   public:
+    using Event = provider::Event;
+    using Effect = provider::Effect;
+    using Effects = provider::Effects;
+
     struct Timing {
         Duration lease_time_max{6 * 3'600'000};
         Duration late_grace{60'000};    ///< least wait after a deadline before a result is given up

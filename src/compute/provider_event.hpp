@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/time.hpp"
+#include "compute/machine.hpp"
 #include "types/message.hpp"
-#include "types/record.hpp"
 
 namespace millrace::compute::provider {
 
@@ -93,8 +93,7 @@ struct SettleFailed {
 };
 /// Take no more leases, kill what runs, settle everything; then Stopped follows.
 struct Stop {};
-/// Nothing happened but time; due at next_deadline().
-struct TimerFired {};
+using compute::TimerFired;
 
 using Event =
     std::variant<PeerUp, PeerDown, MessageReceived, BlobReady, BlobFailed, TaskFinished, TaskFailed,
@@ -102,15 +101,8 @@ using Event =
 
 // ---- effects: what the provider wants done (order and durability: types/record.hpp) ------------
 
-struct Persist {
-    types::Record record;
-    bool operator==(const Persist&) const = default;
-};
-struct Erase {
-    std::string table;
-    Bytes key;
-    bool operator==(const Erase&) const = default;
-};
+using compute::Erase;
+using compute::Persist;
 /// Dropped silently when the session is gone.
 struct Send {
     SessionId session = 0;

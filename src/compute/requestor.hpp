@@ -41,6 +41,10 @@ namespace millrace::compute {
 /// commit several steps at once, if all their rows are durable before the first of their sends.
 class Requestor {
   public:
+    using Event = requestor::Event;
+    using Effect = requestor::Effect;
+    using Effects = requestor::Effects;
+
     struct Timing {
         Duration reconnect_min{250};  ///< back-off after a lost connection, doubling, jittered
         Duration reconnect_max{30'000};

@@ -6,9 +6,9 @@
 #include <variant>
 #include <vector>
 
+#include "compute/machine.hpp"
 #include "compute/requestor_plan.hpp"
 #include "types/message.hpp"
-#include "types/record.hpp"
 
 namespace millrace::compute::requestor {
 
@@ -83,8 +83,7 @@ struct AllocationReleased {
     bool ok = false;
     std::string why;
 };
-/// Nothing happened but time; due at next_deadline().
-struct TimerFired {};
+using compute::TimerFired;
 
 using Event =
     std::variant<JobSubmitted, JobCancelled, JobForgotten, ProvidersUpdated, PeerUp, PeerDown,
@@ -93,15 +92,8 @@ using Event =
 
 // ---- effects: what the requestor wants done (order and durability: types/record.hpp) -----------
 
-struct Persist {
-    types::Record record;
-    bool operator==(const Persist&) const = default;
-};
-struct Erase {
-    std::string table;
-    Bytes key;
-    bool operator==(const Erase&) const = default;
-};
+using compute::Erase;
+using compute::Persist;
 struct Connect {
     Address provider;
     Hash32 node_key;

@@ -6,7 +6,9 @@
 #include "base/assert.hpp"
 
 #include "crypto/hash.hpp"
-#include "sim/market_world.hpp"
+#include "sim/model_task.hpp"
+#include "sim/provider_host.hpp"
+#include "sim/requestor_host.hpp"
 
 namespace millrace::sim {
 namespace {

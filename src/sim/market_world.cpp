@@ -7,6 +7,8 @@
 
 #include "base/assert.hpp"
 #include "crypto/hash.hpp"
+#include "sim/provider_host.hpp"
+#include "sim/requestor_host.hpp"
 
 namespace millrace::sim {
 namespace {
@@ -138,11 +140,6 @@ void Connection::close(std::string why) {
     world.timeline.after(world.between(0, 200), [&world, id, provider, why = std::move(why)] {
         world.requestor->disconnected(provider, id, why);
     });
-}
-
-std::optional<Host::Death> Host::draw_death() {
-    if (!world_.trouble() || !world_.chance(world_.settings.crash_ppm)) return std::nullopt;
-    return static_cast<Death>(world_.prng.below(3));
 }
 
 }  // namespace millrace::sim

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
+#include "sim/provider_host.hpp"
 
-#include "base/assert.hpp"
 #include "base/overload.hpp"
-#include "sim/market_world.hpp"
+#include "sim/model_task.hpp"
+#include "sim/requestor_host.hpp"
 
 namespace millrace::sim {
 
 namespace pro = compute::provider;
 
 ProviderHost::ProviderHost(World& world, std::size_t index)
-    : Host{world, "provider" + std::to_string(index)},
+    : MachineHost{world, "provider" + std::to_string(index)},
       config_{.domain = world.domain,
               .owner = crypto::address_of(secret("owner", index)),
               .signer = secret("signer", index),
@@ -36,34 +37,18 @@ ProviderHost::ProviderHost(World& world, std::size_t index)
     fuel_per_second_ = 500'000'000 + 250'000'000 * world.prng.below(7);
 }
 
-void ProviderHost::start() {
-    up_ = true;
-    machine_ = std::make_unique<compute::Provider>(config_);
-    pro::Effects effects;
-    if (auto restored = machine_->restore(rows_.all(), world_.now(), effects); !restored)
-        return world_.violated(name_ + " restores: " + restored.error().text());
-    carry_out(effects);
-    wake();
+std::unique_ptr<compute::Provider> ProviderHost::make_machine() {
+    return std::make_unique<compute::Provider>(config_);
 }
 
-void ProviderHost::crash() {
-    ++world_.report.crashes;
-    world_.record(name_, "crash", {});
-    up_ = false;
-    ++epoch_;
-    machine_.reset();
+void ProviderHost::on_crashed() {
     running_.clear();
-    wake_at_.reset();
-    download_wake_at_.reset();
-    downloader_ = blobs::Downloader{};
-    blobs_.crash([this] { return world_.chance(500'000); });
     for (std::uint64_t id = 1;; ++id) {
         Connection* connection = Connection::find(world_, id);
         if (connection == nullptr) break;
         if (world_.providers[connection->provider()].get() == this)
             connection->close("the provider died");
     }
-    world_.timeline.after(world_.between(100, 15'000), [this] { start(); });
 }
 
 void ProviderHost::connected(std::uint64_t connection) {
@@ -81,149 +66,67 @@ void ProviderHost::received(std::uint64_t connection, const types::Message& mess
     if (const auto* data = std::get_if<types::BlobData>(&message))
         return download(blobs::DataReceived{connection, *data});
     if (const auto* request = std::get_if<types::BlobRequest>(&message)) {
-        const Bytes* content = machine_->may_read(connection, request->sealed)
-                                   ? blobs_.find(request->sealed)
-                                   : nullptr;
-        types::BlobData answer{request->sealed.root, request->offset, {}, {}};
-        if (content != nullptr) {
-            const auto chunk = blobs::answer_from(*content, *request);
-            if (chunk) answer = *chunk;
-        }
-        if (Connection* line = Connection::find(world_, connection)) line->to_requestor(answer);
+        const bool allowed = machine().may_read(connection, request->sealed);
+        const Bytes* content = allowed ? blobs_.find(request->sealed) : nullptr;
+        if (Connection* line = Connection::find(world_, connection))
+            line->to_requestor(answer_to(*request, content));
         return;
     }
     step(pro::MessageReceived{connection, message});
 }
 
-void ProviderHost::step(const pro::Event& event) {
-    if (!up_) return;
-    pro::Effects effects;
-    machine_->step(event, world_.now(), effects);
-    bool durable = false;
-    for (const pro::Effect& effect : effects)
-        durable = durable || std::holds_alternative<pro::Persist>(effect);
-    const auto death = durable ? draw_death() : std::nullopt;
-    if (death == Death::before_commit) return crash();
-    if (death == Death::after_commit || death == Death::amid_effects) {
-        pro::Effects rows;
-        std::size_t others = death == Death::amid_effects ? world_.prng.below(4) : 0;
-        for (pro::Effect& effect : effects) {
-            const bool row = std::holds_alternative<pro::Persist>(effect) ||
-                             std::holds_alternative<pro::Erase>(effect);
-            if (row || others > 0) rows.push_back(std::move(effect));
-            if (!row && others > 0) --others;
-        }
-        carry_out(rows);
-        return crash();
-    }
-    carry_out(effects);
-    wake();
-}
-
-void ProviderHost::carry_out(const pro::Effects& effects) {
-    // Rows first, in one transaction; then the rest in order.
-    for (const pro::Effect& effect : effects) {
-        if (const auto* persist = std::get_if<pro::Persist>(&effect)) rows_.put(persist->record);
-        if (const auto* erase = std::get_if<pro::Erase>(&effect))
-            rows_.erase(erase->table, erase->key);
-    }
-    for (const pro::Effect& effect : effects) {
-        std::visit(
-            Overload{
-                [](const pro::Persist&) {},
-                [](const pro::Erase&) {},
-                [this](const pro::Send& send) {
-                    if (Connection* line = Connection::find(world_, send.session))
-                        line->to_requestor(send.message);
-                },
-                [this](const pro::CloseSession& close) {
-                    world_.record(name_, "closes: " + close.why, {});
-                    if (Connection* line = Connection::find(world_, close.session))
-                        line->close(close.why);
-                },
-                [this](const pro::FetchBlobs& fetch) {
-                    for (const crypto::BlobId& blob : fetch.sealed) {
-                        if (blobs_.find(blob) != nullptr) {
-                            later(Duration{0}, [this, blob] { step(pro::BlobReady{blob}); });
-                        } else if (fetch.session == 0) {
-                            later(Duration{0}, [this, blob] {
-                                step(pro::BlobFailed{blob, "not stored"});
-                            });
-                        } else {
-                            later(Duration{0}, [this, blob, session = fetch.session] {
-                                download(blobs::Want{blob, {session}, blobs_.present(blob)});
-                            });
-                        }
-                    }
-                },
-                [this](const pro::RunTask& task) { run_task(task); },
-                [this](const pro::KillTask& kill) {
-                    if (running_.erase(kill.lease) == 0) world_.violated("kills what does not run");
-                },
-                [this](const pro::CheckAllocation& check) { check_allocation(check); },
-                [this](const pro::Settle& settled) { settle(settled); },
-                [](const pro::KeepBlobs&) {},
-                [](const pro::ForgetBlobs&) {},
-                [](const pro::Stopped&) {},
-                [this](const pro::Note& note) { world_.record(name_, "note: " + note.text, {}); },
+void ProviderHost::carry_out(const pro::Effect& effect) {
+    std::visit(
+        Overload{
+            [](const pro::Persist&) {},  // on the disk already
+            [](const pro::Erase&) {},
+            [this](const pro::Send& send) {
+                if (Connection* line = Connection::find(world_, send.session))
+                    line->to_requestor(send.message);
             },
-            effect);
-    }
+            [this](const pro::CloseSession& close) {
+                world_.record(name_, "closes: " + close.why, {});
+                if (Connection* line = Connection::find(world_, close.session))
+                    line->close(close.why);
+            },
+            [this](const pro::FetchBlobs& request) { fetch(request); },
+            [this](const pro::RunTask& task) { run_task(task); },
+            [this](const pro::KillTask& kill) {
+                if (running_.erase(kill.lease) == 0) world_.violated("kills what does not run");
+            },
+            [this](const pro::CheckAllocation& check) { check_allocation(check); },
+            [this](const pro::Settle& settled) { settle(settled); },
+            [](const pro::KeepBlobs&) {},
+            [](const pro::ForgetBlobs&) {},
+            [](const pro::Stopped&) {},
+            [this](const pro::Note& note) { world_.record(name_, "note: " + note.text, {}); },
+        },
+        effect);
 }
 
-void ProviderHost::wake() {
-    if (!up_) return;
-    const auto due = machine_->next_deadline();
-    if (!due || (wake_at_ && *wake_at_ <= *due)) return;
-    wake_at_ = std::max(*due, world_.now());
-    later(*wake_at_ - world_.now(), [this, planned = *wake_at_] {
-        if (wake_at_ == planned) wake_at_.reset();
-        const auto now_due = machine_->next_deadline();
-        if (now_due && *now_due <= world_.now()) {
-            step(pro::TimerFired{});
-            if (up_ && machine_->next_deadline() && *machine_->next_deadline() <= world_.now())
-                world_.violated(name_ + ": a timer spins");
+void ProviderHost::ask(blobs::SourceId source, const types::BlobRequest& request) {
+    if (Connection* line = Connection::find(world_, source)) line->to_requestor(request);
+}
+
+void ProviderHost::blob_ended(const crypto::BlobId& sealed, bool ok, const std::string& why) {
+    later(Duration{0}, [this, sealed, ok, why] {
+        if (ok) return step(pro::BlobReady{sealed});
+        step(pro::BlobFailed{sealed, why});
+    });
+}
+
+void ProviderHost::fetch(const pro::FetchBlobs& request) {
+    for (const crypto::BlobId& blob : request.sealed) {
+        if (blobs_.find(blob) != nullptr) {
+            blob_ended(blob, true, {});
+        } else if (request.session == 0) {
+            blob_ended(blob, false, "not stored");
         } else {
-            wake();
+            later(Duration{0}, [this, blob, session = request.session] {
+                download(blobs::Want{blob, {session}, blobs_.present(blob)});
+            });
         }
-    });
-}
-
-void ProviderHost::download(const blobs::Event& event) {
-    if (!up_) return;
-    blobs::Effects effects;
-    downloader_.step(event, world_.now(), effects);
-    for (const blobs::Effect& effect : effects) {
-        std::visit(Overload{
-                       [this](const blobs::SendRequest& send) {
-                           if (Connection* line = Connection::find(world_, send.source))
-                               line->to_requestor(send.request);
-                       },
-                       [this](const blobs::WriteChunk& chunk) {
-                           blobs_.write(chunk.blob, chunk.offset, chunk.content);
-                       },
-                       [this](const blobs::Completed& done) {
-                           if (!blobs_.complete(done.blob))
-                               world_.violated("a completed blob is whole");
-                           later(Duration{0},
-                                 [this, blob = done.blob] { step(pro::BlobReady{blob}); });
-                       },
-                       [this](const blobs::Failed& failed) {
-                           later(Duration{0}, [this, failed] {
-                               step(pro::BlobFailed{failed.blob, failed.why});
-                           });
-                       },
-                       [](const blobs::SourceDropped&) {},
-                   },
-                   effect);
     }
-    const auto due = downloader_.next_deadline();
-    if (!due || (download_wake_at_ && *download_wake_at_ <= *due)) return;
-    download_wake_at_ = *due;
-    later(*due - world_.now(), [this] {
-        download_wake_at_.reset();
-        download(blobs::TimerFired{});
-    });
 }
 
 void ProviderHost::run_task(const pro::RunTask& task) {
@@ -249,17 +152,6 @@ void ProviderHost::run_task(const pro::RunTask& task) {
         running_.erase(found);
         finish_task(task);
     });
-}
-
-types::SealedBlob ProviderHost::seal(const Bytes& plain, const crypto::JobKey& key) {
-    types::SealedBlob blob;
-    blob.plain = crypto::blob_id(plain);
-    if (plain.empty()) return blob;
-    Bytes sealed = plain;
-    crypto::xor_stream(sealed, key, blob.plain.root, 0);
-    blob.sealed_root = crypto::blob_id(sealed).root;
-    blobs_.put(blob.sealed(), std::move(sealed));
-    return blob;
 }
 
 void ProviderHost::finish_task(const pro::RunTask& task) {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
+#include "sim/requestor_host.hpp"
 
 #include "base/assert.hpp"
 #include "base/overload.hpp"
-#include "sim/market_world.hpp"
+#include "sim/model_task.hpp"
+#include "sim/provider_host.hpp"
 
 namespace millrace::sim {
 
@@ -16,12 +18,14 @@ constexpr std::uint64_t deposit_wei = 1'000'000'000'000;
 }  // namespace
 
 RequestorHost::RequestorHost(World& world)
-    : Host{world, "requestor"}, key_{secret("requestor", 0)}, account_{crypto::address_of(key_)} {
+    : MachineHost{world, "requestor"},
+      key_{secret("requestor", 0)},
+      account_{crypto::address_of(key_)} {
     world.chain.deposit(account_, Amount{U256{deposit_wei}});
     plan_.id = named("job", world.settings.seed);
     plan_.name = "simulated";
     plan_.key = *crypto::JobKey::from(named("job key", world.settings.seed).view());
-    plan_.common.module = seal(noise(1, 70'000));
+    plan_.common.module = seal(noise(1, 70'000), plan_.key);
     plan_.common.arguments = {"--task"};
     plan_.common.limits.fuel = Fuel{2'000'000'000};
     plan_.settings.replicas = world.settings.replicas;
@@ -32,31 +36,17 @@ RequestorHost::RequestorHost(World& world)
         input.arguments = {std::to_string(index)};
         // Some inputs repeat and some are empty: blobs are shared and may have no bytes.
         const std::size_t size = index % 7 == 0 ? 0 : (index % 5) * 9'000 + 1;
-        input.files = {{"in/data.bin", seal(noise(index / 2, size))}};
+        input.files = {{"in/data.bin", seal(noise(index / 2, size), plan_.key)}};
         plan_.inputs.push_back(std::move(input));
     }
 }
 
-types::SealedBlob RequestorHost::seal(const Bytes& plain) {
-    types::SealedBlob blob;
-    blob.plain = crypto::blob_id(plain);
-    if (plain.empty()) return blob;
-    Bytes sealed = plain;
-    crypto::xor_stream(sealed, plan_.key, blob.plain.root, 0);
-    blob.sealed_root = crypto::blob_id(sealed).root;
-    blobs_.put(blob.sealed(), std::move(sealed));
-    return blob;
+std::unique_ptr<compute::Requestor> RequestorHost::make_machine() {
+    return std::make_unique<compute::Requestor>(compute::Requestor::Config{
+        .domain = world_.domain, .key = key_, .seed = world_.settings.seed});
 }
 
-void RequestorHost::start() {
-    up_ = true;
-    machine_ = std::make_unique<compute::Requestor>(compute::Requestor::Config{
-        .domain = world_.domain, .key = key_, .seed = world_.settings.seed});
-    req::Effects effects;
-    if (auto restored = machine_->restore(rows_.all(), world_.now(), effects); !restored)
-        return world_.violated(name_ + " restores: " + restored.error().text());
-    carry_out(effects);
-    wake();
+void RequestorHost::on_started() {
     later(world_.between(10, 400), [this] {
         req::ProvidersUpdated registry;
         for (const auto& provider : world_.providers)
@@ -69,7 +59,7 @@ void RequestorHost::start() {
 
 /// The client that submits waits for the answer: asked again where the answer was lost.
 void RequestorHost::submit() {
-    if (machine_->plan(plan_.id) == nullptr && machine_->jobs().empty())
+    if (machine().plan(plan_.id) == nullptr && machine().jobs().empty())
         step(req::JobSubmitted{plan_});
 }
 
@@ -79,32 +69,22 @@ void RequestorHost::tell_deposit() {
     if (up_) later(Duration{10'000}, [this] { tell_deposit(); });
 }
 
-void RequestorHost::crash() {
-    ++world_.report.crashes;
-    world_.record(name_, "crash", {});
-    up_ = false;
-    ++epoch_;
-    machine_.reset();
+void RequestorHost::on_crashed() {
     fetches_.clear();
     links_.clear();
-    wake_at_.reset();
-    download_wake_at_.reset();
-    downloader_ = blobs::Downloader{};
-    blobs_.crash([this] { return world_.chance(500'000); });
     for (const auto& [id, connection] : connections_)
         connection->close("the requestor died");
-    world_.timeline.after(world_.between(100, 15'000), [this] { start(); });
 }
 
 bool RequestorHost::job_over() const {
     if (!up_) return false;
-    const auto jobs = machine_->jobs();
+    const auto jobs = machine().jobs();
     return !jobs.empty() && jobs.front().state != req::JobState::running;
 }
 
 bool RequestorHost::settled() const {
     if (!job_over()) return false;
-    const auto summary = machine_->summary(plan_.id);
+    const auto summary = machine().summary(plan_.id);
     return summary && summary->settled;
 }
 
@@ -112,6 +92,12 @@ std::optional<std::size_t> RequestorHost::index_of(const Address& provider) cons
     for (std::size_t index = 0; index < world_.providers.size(); ++index)
         if (world_.providers[index]->record().provider == provider) return index;
     return std::nullopt;
+}
+
+Connection* RequestorHost::line_to(const Address& provider) const {
+    const auto index = index_of(provider);
+    const auto link = index ? links_.find(*index) : links_.end();
+    return link == links_.end() ? nullptr : connections_.at(link->second).get();
 }
 
 void RequestorHost::connected(std::size_t provider, std::uint64_t connection) {
@@ -135,100 +121,41 @@ void RequestorHost::received(std::size_t provider, std::uint64_t connection,
     if (const auto* data = std::get_if<types::BlobData>(&message))
         return download(blobs::DataReceived{connection, *data});
     if (const auto* request = std::get_if<types::BlobRequest>(&message)) {
-        types::BlobData answer{request->sealed.root, request->offset, {}, {}};
-        if (const Bytes* content = blobs_.find(request->sealed)) {
-            const auto chunk = blobs::answer_from(*content, *request);
-            if (chunk) answer = *chunk;
-        }
+        const types::BlobData answer = answer_to(*request, blobs_.find(request->sealed));
         return connections_.at(connection)->to_provider(answer);
     }
     step(req::MessageReceived{world_.providers[provider]->record().provider, message});
 }
 
-void RequestorHost::step(const req::Event& event) {
-    if (!up_) return;
-    req::Effects effects;
-    machine_->step(event, world_.now(), effects);
-    bool durable = false;
-    for (const req::Effect& effect : effects)
-        durable = durable || std::holds_alternative<req::Persist>(effect);
-    const auto death = durable ? draw_death() : std::nullopt;
-    if (death == Death::before_commit) return crash();
-    if (death == Death::after_commit || death == Death::amid_effects) {
-        req::Effects rows;
-        std::size_t others = death == Death::amid_effects ? world_.prng.below(4) : 0;
-        for (req::Effect& effect : effects) {
-            const bool row = std::holds_alternative<req::Persist>(effect) ||
-                             std::holds_alternative<req::Erase>(effect);
-            if (row || others > 0) rows.push_back(std::move(effect));
-            if (!row && others > 0) --others;
-        }
-        carry_out(rows);
-        return crash();
-    }
-    carry_out(effects);
-    wake();
-}
-
-void RequestorHost::carry_out(const req::Effects& effects) {
-    for (const req::Effect& effect : effects) {
-        if (const auto* persist = std::get_if<req::Persist>(&effect)) rows_.put(persist->record);
-        if (const auto* erase = std::get_if<req::Erase>(&effect))
-            rows_.erase(erase->table, erase->key);
-    }
-    for (const req::Effect& effect : effects) {
-        std::visit(
-            Overload{
-                [](const req::Persist&) {},
-                [](const req::Erase&) {},
-                [this](const req::Connect& effect_) { connect(effect_); },
-                [this](const req::Disconnect& effect_) {
-                    const auto index = index_of(effect_.provider);
-                    const auto link = index ? links_.find(*index) : links_.end();
-                    if (link != links_.end()) connections_.at(link->second)->close(effect_.why);
-                },
-                [this](const req::Send& send) {
-                    const auto index = index_of(send.provider);
-                    const auto link = index ? links_.find(*index) : links_.end();
-                    if (link != links_.end())
-                        connections_.at(link->second)->to_provider(send.message);
-                },
-                [this](const req::FetchBlob& effect_) {
-                    later(Duration{0}, [this, effect_] { fetch(effect_); });
-                },
-                [this](const req::Allocate& effect_) { allocate(effect_); },
-                [this](const req::ReleaseAllocation& effect_) { release(effect_.allocation); },
-                [this](const req::ReportContradiction& effect_) {
-                    report_contradiction(effect_.evidence);
-                },
-                [this](const req::TaskDone& done) {
-                    world_.record(name_, "task done", done.accepted.receipt.result_id.view());
-                },
-                [this](const req::JobDone& done) {
-                    world_.record(name_, "job done " + (done.why ? done.why->text() : "well"), {});
-                },
-                [this](const req::Note& note) { world_.record(name_, "note: " + note.text, {}); },
+void RequestorHost::carry_out(const req::Effect& effect) {
+    std::visit(
+        Overload{
+            [](const req::Persist&) {},  // on the disk already
+            [](const req::Erase&) {},
+            [this](const req::Connect& request) { connect(request); },
+            [this](const req::Disconnect& request) {
+                if (Connection* line = line_to(request.provider)) line->close(request.why);
             },
-            effect);
-    }
-}
-
-void RequestorHost::wake() {
-    if (!up_) return;
-    const auto due = machine_->next_deadline();
-    if (!due || (wake_at_ && *wake_at_ <= *due)) return;
-    wake_at_ = std::max(*due, world_.now());
-    later(*wake_at_ - world_.now(), [this, planned = *wake_at_] {
-        if (wake_at_ == planned) wake_at_.reset();
-        const auto now_due = machine_->next_deadline();
-        if (now_due && *now_due <= world_.now()) {
-            step(req::TimerFired{});
-            if (up_ && machine_->next_deadline() && *machine_->next_deadline() <= world_.now())
-                world_.violated(name_ + ": a timer spins");
-        } else {
-            wake();
-        }
-    });
+            [this](const req::Send& send) {
+                if (Connection* line = line_to(send.provider)) line->to_provider(send.message);
+            },
+            [this](const req::FetchBlob& request) {
+                later(Duration{0}, [this, request] { fetch(request); });
+            },
+            [this](const req::Allocate& request) { allocate(request); },
+            [this](const req::ReleaseAllocation& request) { release(request.allocation); },
+            [this](const req::ReportContradiction& request) {
+                report_contradiction(request.evidence);
+            },
+            [this](const req::TaskDone& done) {
+                world_.record(name_, "task done", done.accepted.receipt.result_id.view());
+            },
+            [this](const req::JobDone& done) {
+                world_.record(name_, "job done " + (done.why ? done.why->text() : "well"), {});
+            },
+            [this](const req::Note& note) { world_.record(name_, "note: " + note.text, {}); },
+        },
+        effect);
 }
 
 void RequestorHost::connect(const req::Connect& effect) {
@@ -247,20 +174,18 @@ void RequestorHost::connect(const req::Connect& effect) {
     });
 }
 
-// ---- blobs
-// ---------------------------------------------------------------------------------------
+// ---- blobs --------------------------------------------------------------------------------------
 
 void RequestorHost::fetch(const req::FetchBlob& effect) {
     const crypto::BlobId sealed = effect.blob.sealed();
     fetches_.emplace(sealed, effect);
-    if (blobs_.find(sealed) != nullptr) return fetched(sealed, true, {});
-    const auto index = index_of(effect.provider);
-    const auto link = index ? links_.find(*index) : links_.end();
-    if (link == links_.end()) return fetched(sealed, false, "not connected");
-    download(blobs::Want{sealed, {link->second}, blobs_.present(sealed)});
+    if (blobs_.find(sealed) != nullptr) return blob_ended(sealed, true, {});
+    const Connection* line = line_to(effect.provider);
+    if (line == nullptr) return blob_ended(sealed, false, "not connected");
+    download(blobs::Want{sealed, {line->id()}, blobs_.present(sealed)});
 }
 
-void RequestorHost::fetched(const crypto::BlobId& sealed, bool ok, const std::string& why) {
+void RequestorHost::blob_ended(const crypto::BlobId& sealed, bool ok, const std::string& why) {
     std::vector<req::FetchBlob> waiting;
     const auto [first, last] = fetches_.equal_range(sealed);
     for (auto it = first; it != last; ++it)
@@ -284,39 +209,11 @@ void RequestorHost::fetched(const crypto::BlobId& sealed, bool ok, const std::st
     }
 }
 
-void RequestorHost::download(const blobs::Event& event) {
-    if (!up_) return;
-    blobs::Effects effects;
-    downloader_.step(event, world_.now(), effects);
-    for (const blobs::Effect& effect : effects) {
-        std::visit(
-            Overload{
-                [this](const blobs::SendRequest& send) {
-                    connections_.at(send.source)->to_provider(send.request);
-                },
-                [this](const blobs::WriteChunk& chunk) {
-                    blobs_.write(chunk.blob, chunk.offset, chunk.content);
-                },
-                [this](const blobs::Completed& done) {
-                    if (!blobs_.complete(done.blob)) world_.violated("a completed blob is whole");
-                    fetched(done.blob, true, {});
-                },
-                [this](const blobs::Failed& failed) { fetched(failed.blob, false, failed.why); },
-                [](const blobs::SourceDropped&) {},
-            },
-            effect);
-    }
-    const auto due = downloader_.next_deadline();
-    if (!due || (download_wake_at_ && *download_wake_at_ <= *due)) return;
-    download_wake_at_ = *due;
-    later(*due - world_.now(), [this] {
-        download_wake_at_.reset();
-        download(blobs::TimerFired{});
-    });
+void RequestorHost::ask(blobs::SourceId source, const types::BlobRequest& request) {
+    connections_.at(source)->to_provider(request);
 }
 
-// ---- chain
-// ---------------------------------------------------------------------------------------
+// ---- chain --------------------------------------------------------------------------------------
 
 void RequestorHost::allocate(const req::Allocate& effect) {
     if (world_.trouble() && world_.chance(world_.settings.chain_failure_ppm)) {
