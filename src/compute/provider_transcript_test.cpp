@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
-// Transcripts a person can read: a command, "----", what the provider did.
-// test/transcript/provider_*.txt. Tasks are told apart by number.
+// test/transcript/provider_*.txt (base/transcript_testing.hpp). Tasks are told apart by number.
 //
 //   offer 1 · again 1 · blobs · lost · finish 1 · fail 1 · reveal 1 · accept 1 · contradict 1
 //   cancel 1 · voucher 1000 1 (cumulative, task) · final · close · settled · stop
 //   advance 600000 (ms) · down · up · restart
-//
-// Where the machine changes on purpose, the test prints the whole new text to put in the file's
-// place.
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include "base/overload.hpp"
+#include "base/transcript_testing.hpp"
 #include "compute/provider_bench.hpp"
 
 namespace millrace::compute::provider {
@@ -158,35 +153,8 @@ class Scribe {
     Amount signed_;
 };
 
-std::string replay(std::istream& given) {
-    Scribe scribe;
-    std::string text;
-    bool skipping = false;  // the old answer, up to the empty line
-    for (std::string line; std::getline(given, line);) {
-        if (line.empty()) skipping = false;
-        if (skipping) continue;
-        text += line + "\n";
-        if (line.empty() || line.starts_with("#")) continue;
-        std::string separator;
-        std::getline(given, separator);
-        text += "----\n" + scribe.carry_out(line);
-        skipping = true;
-    }
-    return text;
-}
-
 TEST(ProviderTranscript, every_file_reads_as_it_did) {
-    std::size_t count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator{MILLRACE_TRANSCRIPTS}) {
-        if (!entry.path().filename().string().starts_with("provider_")) continue;
-        ++count;
-        std::ifstream file{entry.path()};
-        std::stringstream content;
-        content << file.rdbuf();
-        std::istringstream given{content.str()};
-        EXPECT_EQ(replay(given), content.str()) << entry.path().filename();
-    }
-    EXPECT_GE(count, 3u);
+    expect_transcripts<Scribe>("provider_");
 }
 
 }  // namespace

@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
-// Transcripts a person can read (after the data-driven tests of etcd's raft): a file of commands,
-// each followed by "----" and by what the machine did, step by step.
-// test/transcript/requestor_*.txt.
+// test/transcript/requestor_*.txt (base/transcript_testing.hpp).
 //
 //   provider 1 lies=even price=900      a provider that behaves so
 //   announce                            registry and deposit reach the machine
 //   submit render 2                     a job of 2 tasks
 //   run 500                             lets 500 ms pass
 //   disconnect 1 · crash · explain render [0]
-//
-// Where the machine changes on purpose, the test prints the whole new text to put in the file's
-// place.
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <sstream>
 
+#include "base/transcript_testing.hpp"
 #include "compute/requestor_world.hpp"
 
 namespace millrace::compute::requestor {
@@ -255,39 +249,8 @@ class Scribe {
     std::map<Hash32, std::string> leases_;
 };
 
-/// The file's text with each command's output replaced by what happens now.
-std::string replayed(const std::string& text) {
-    Scribe scribe;
-    std::istringstream lines{text};
-    std::string line;
-    std::string out;
-    bool in_output = false;
-    while (std::getline(lines, line)) {
-        if (in_output && !line.empty()) continue;
-        if (line.empty() || line.starts_with('#')) {
-            in_output = false;
-            out += line + "\n";
-            continue;
-        }
-        if (line == "----") continue;
-        out += line + "\n----\n" + scribe.carry_out(line);
-        in_output = true;
-    }
-    return out;
-}
-
 TEST(RequestorTranscript, is_as_written) {
-    std::size_t count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator{MILLRACE_TRANSCRIPTS}) {
-        const std::string file = entry.path().filename().string();
-        if (!file.starts_with("requestor_") || entry.path().extension() != ".txt") continue;
-        ++count;
-        std::ifstream stream{entry.path()};
-        const std::string text{std::istreambuf_iterator<char>{stream}, {}};
-        const std::string now = replayed(text);
-        EXPECT_TRUE(now == text) << file << " now reads:\n" << now << "(end of " << file << ")";
-    }
-    EXPECT_GT(count, 0u);
+    expect_transcripts<Scribe>("requestor_");
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
-// Transcripts a person can read: a command, "----", what the pool said. test/transcript/pool_*.txt.
+// test/transcript/pool_*.txt (base/transcript_testing.hpp).
 //
 //   send a 0 fee 100 tip 10 [value 5] [size 200]     account a's transaction with nonce 0
 //   block a 3 500                                    account a now has nonce 3 and balance 500
@@ -11,11 +11,10 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <sstream>
 
+#include "base/transcript_testing.hpp"
 #include "mempool/sample_transactions.hpp"
 
 namespace millrace::mempool {
@@ -105,35 +104,8 @@ class Scribe {
     std::map<std::uint8_t, SenderState> states_;
 };
 
-std::string replay(std::istream& given) {
-    Scribe scribe;
-    std::string text;
-    bool skipping = false;  // the old answer, up to the empty line
-    for (std::string line; std::getline(given, line);) {
-        if (line.empty()) skipping = false;
-        if (skipping) continue;
-        text += line + "\n";
-        if (line.empty() || line.starts_with("#")) continue;
-        std::string separator;
-        std::getline(given, separator);
-        text += "----\n" + scribe.carry_out(line);
-        skipping = true;
-    }
-    return text;
-}
-
 TEST(PoolTranscript, every_file_reads_as_it_did) {
-    std::size_t count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator{MILLRACE_TRANSCRIPTS}) {
-        if (!entry.path().filename().string().starts_with("pool_")) continue;
-        ++count;
-        std::ifstream file{entry.path()};
-        std::stringstream content;
-        content << file.rdbuf();
-        std::istringstream given{content.str()};
-        EXPECT_EQ(replay(given), content.str()) << entry.path().filename();
-    }
-    EXPECT_GE(count, 1u);
+    expect_transcripts<Scribe>("pool_");
 }
 
 }  // namespace
