@@ -13,7 +13,6 @@
 namespace millrace::compute {
 
 using provider::LeaseEntry;
-using provider::LeaseState;
 
 // ---- what is signed
 // ------------------------------------------------------------------------------

@@ -65,6 +65,7 @@ void Requestor::State::rebuild() {
             share.settlements.push_back(stream.close_transaction);
     }
     std::vector<LeaseEntry*> ordered;
+    ordered.reserve(leases_.size());
     for (auto& [id, entry] : leases_)
         ordered.push_back(&entry);
     std::ranges::sort(ordered, {}, [](const LeaseEntry* entry) {
