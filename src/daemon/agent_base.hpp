@@ -13,6 +13,7 @@
 #include "chain/chain_client.hpp"
 #include "chain/network_file.hpp"
 #include "chain/transaction_sender.hpp"
+#include "compute/machine.hpp"
 #include "crypto/secp256k1.hpp"
 #include "daemon/chain_thread.hpp"
 #include "io/event_loop.hpp"
@@ -94,13 +95,13 @@ class AgentBase {
 };
 
 /// Commits all Persist and Erase effects of one step as one durable batch.
-template <typename Persist, typename Erase, typename Effects>
+template <typename Effects>
 Outcome<void> commit_effects(store::RecordStore& records, const Effects& effects) {
     std::vector<store::Change> batch;
     for (const auto& effect : effects) {
-        if (const auto* persist = std::get_if<Persist>(&effect)) {
+        if (const auto* persist = std::get_if<compute::Persist>(&effect)) {
             batch.push_back({persist->record.table, persist->record.key, persist->record.value});
-        } else if (const auto* erase = std::get_if<Erase>(&effect)) {
+        } else if (const auto* erase = std::get_if<compute::Erase>(&effect)) {
             batch.push_back({erase->table, erase->key, std::nullopt});
         }
     }

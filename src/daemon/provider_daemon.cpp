@@ -66,6 +66,7 @@ Outcome<void> ProviderDaemon::start(std::function<void(Outcome<std::string>)> re
     MILLRACE_TRY(auto records, base_.records().load_all());
     prov::Effects effects;
     MILLRACE_TRY_VOID(machine_->restore(records, base_.loop().now(), effects));
+    MILLRACE_TRY_VOID(commit_effects(base_.records(), effects));
     MILLRACE_TRY(control_,
                  io::ControlServer::listen(base_.loop(), base_.home().run(),
                                            [this](std::string line, const io::ControlReply& reply) {
@@ -116,7 +117,7 @@ void ProviderDaemon::drain() {
         events_.pop_front();
         prov::Effects effects;
         machine_->step(event, base_.loop().now(), effects);
-        const auto stored = commit_effects<prov::Persist, prov::Erase>(base_.records(), effects);
+        const auto stored = commit_effects(base_.records(), effects);
         if (!stored) stop_on(stored.error());
         for (const auto& effect : effects)
             carry_out(effect);

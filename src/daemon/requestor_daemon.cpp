@@ -59,6 +59,7 @@ Outcome<void> RequestorDaemon::start(std::function<void(Outcome<void>)> ready) {
     std::erase_if(records, [](const auto& record) { return record.table == job_table; });
     req::Effects effects;
     MILLRACE_TRY_VOID(machine_->restore(records, base_.loop().now(), effects));
+    MILLRACE_TRY_VOID(commit_effects(base_.records(), effects));
     pin_unfinished_jobs();
     control_ = std::make_unique<RequestorControl>(*this);
     MILLRACE_TRY_VOID(control_->listen());
@@ -105,7 +106,7 @@ void RequestorDaemon::drain() {
         events_.pop_front();
         req::Effects effects;
         machine_->step(event, base_.loop().now(), effects);
-        const auto stored = commit_effects<req::Persist, req::Erase>(base_.records(), effects);
+        const auto stored = commit_effects(base_.records(), effects);
         if (!stored) stop_on(stored.error());
         for (const auto& effect : effects)
             carry_out(effect);
