@@ -161,8 +161,38 @@ class Script {
         pass();
     }
 
+    /// Bits of a lane; `nan:canonical` and the like only where a result is expected.
+    static unsigned lane_bits(const std::string& type) {
+        if (type == "i8") return 8;
+        if (type == "i16") return 16;
+        return type == "i32" || type == "f32" ? 32 : 64;
+    }
+    static Value parse_vector(const json& value) {
+        const unsigned bits = lane_bits(value.at("lane_type"));
+        std::uint64_t halves[2] = {};
+        unsigned at = 0;
+        for (const json& lane : value.at("value")) {
+            halves[at / 64] |= std::stoull(lane.get<std::string>()) << (at % 64);
+            at += bits;
+        }
+        return Value::v128(halves[0], halves[1]);
+    }
+    static bool matches_vector(const Value& got, const json& wanted) {
+        const std::string type = wanted.at("lane_type");
+        const unsigned bits = lane_bits(type);
+        const std::uint64_t halves[2] = {got.bits, got.high};
+        unsigned at = 0;
+        for (const json& lane : wanted.at("value")) {
+            const std::uint64_t found = (halves[at / 64] >> (at % 64)) & (~0ULL >> (64 - bits));
+            if (!matches_number(found, bits == 32, lane.get<std::string>())) return false;
+            at += bits;
+        }
+        return at == 128;
+    }
+
     static Value parse(const json& value) {
         const std::string type = value.at("type");
+        if (type == "v128") return parse_vector(value);
         const std::string text = value.at("value");
         if (type == "i32") return Value::i32(static_cast<std::uint32_t>(std::stoull(text)));
         if (type == "i64") return Value::i64(std::stoull(text));
@@ -199,18 +229,22 @@ class Script {
         const std::string type = wanted.at("type");
         if (to_text(got.type) != type) return false;
         if (!wanted.contains("value")) return got.bits != 0;
+        if (got.type == ValueType::v128) return matches_vector(got, wanted);
         const std::string text = wanted.at("value");
         // The suite's (ref.func) is written as a number; it stands for any function.
         if (got.type == ValueType::funcref && text != "null") return got.bits != 0;
-        if (text == "nan:canonical" || text == "nan:arithmetic") {
-            // Profile det-1 gives the positive one, which both allow; constants keep any NaN.
-            const std::uint64_t quiet =
-                got.type == ValueType::f32 ? 0x7fc00000 : 0x7ff8000000000000;
-            const std::uint64_t sign = got.type == ValueType::f32 ? 1ULL << 31U : 1ULL << 63U;
-            if (text == "nan:canonical") return (got.bits & ~sign) == quiet;
-            return (got.bits & quiet) == quiet;
-        }
+        if (text.starts_with("nan:"))
+            return matches_number(got.bits, got.type == ValueType::f32, text);
         return got.bits == parse(wanted).bits;
+    }
+    /// A number as its bits, or a class of NaNs.
+    static bool matches_number(std::uint64_t bits, bool is_32, const std::string& text) {
+        if (text != "nan:canonical" && text != "nan:arithmetic") return bits == std::stoull(text);
+        // Profile det-1 gives the positive one, which both allow; constants keep any NaN.
+        const std::uint64_t quiet = is_32 ? 0x7fc00000 : 0x7ff8000000000000;
+        const std::uint64_t sign = is_32 ? 1ULL << 31U : 1ULL << 63U;
+        if (text == "nan:canonical") return (bits & ~sign) == quiet;
+        return (bits & quiet) == quiet;
     }
 
     void expect_values(const json& command) {

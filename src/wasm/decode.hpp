@@ -17,7 +17,9 @@ bool validate_bodies(ModuleData& module, ModuleError& error);
 
 /// Reads a value type; fails the reader when it is none of the profile's.
 ValueType read_value_type(Reader& reader);
-/// The same for a reference type.
+/// Refuses the opcode after 0xfd of an instruction at `at`: relaxed SIMD by name.
+void fail_simd(Reader& reader, std::size_t at, std::uint32_t code);
+/// The same as read_value_type for a reference type.
 ValueType read_reference_type(Reader& reader);
 
 }  // namespace millrace::wasm

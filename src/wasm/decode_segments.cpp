@@ -5,6 +5,7 @@
 
 #include "wasm/decoder.hpp"
 #include "wasm/opcodes.hpp"
+#include "wasm/simd_ops.hpp"
 
 namespace millrace::wasm::decoding {
 
@@ -34,6 +35,18 @@ ConstExpr Decoder::const_expr(ValueType expected) {
                 entry.immediate = reader_.fixed_u64();
                 stack.push_back(ValueType::f64);
                 break;
+            case op::prefix_fd: {
+                const std::uint32_t code = reader_.u32();
+                if (failed_) break;
+                if (code != op_fd::v128_const) {
+                    not_constant(at, opcode, code);
+                    break;
+                }
+                entry.immediate = reader_.fixed_u64();
+                entry.high = reader_.fixed_u64();
+                stack.push_back(ValueType::v128);
+                break;
+            }
             case op::global_get: {
                 const std::uint32_t index = reader_.u32();
                 if (failed_) break;
@@ -73,7 +86,7 @@ ConstExpr Decoder::const_expr(ValueType expected) {
                 arithmetic(stack, ValueType::i64);
                 break;
             default:
-                not_constant(at, opcode);
+                not_constant(at, opcode, 0);
                 break;
         }
         module_.const_ops.push_back(entry);
@@ -92,7 +105,11 @@ void Decoder::arithmetic(std::vector<ValueType>& stack, ValueType type) {
     stack.pop_back();
 }
 
-void Decoder::not_constant(std::size_t at, std::uint8_t opcode) {
+void Decoder::not_constant(std::size_t at, std::uint8_t opcode, std::uint32_t code) {
+    if (opcode == op::prefix_fd && !is_simd(code)) {
+        fail_simd(reader_, at, code);
+        return;
+    }
     const std::string_view feature = unsupported_feature(opcode);
     if (!feature.empty()) {
         reader_.fail_at(at, ModuleErrorKind::unsupported, feature_message(feature, opcode, at));

@@ -174,6 +174,7 @@ ValueType read_value_type(Reader& reader) {
         case 0x7e:
         case 0x7d:
         case 0x7c:
+        case 0x7b:
         case 0x70:
         case 0x6f:
             return static_cast<ValueType>(code);
@@ -181,10 +182,7 @@ ValueType read_value_type(Reader& reader) {
             break;
     }
     if (reader.failed()) return ValueType::i32;
-    if (code == 0x7b) {
-        reader.fail_at(at, ModuleErrorKind::unsupported,
-                       "module uses SIMD (value type v128), which profile det-1 does not have yet");
-    } else if (code >= 0x63 && code <= 0x74) {
+    if (code >= 0x63 && code <= 0x74) {
         reader.fail_at(at, ModuleErrorKind::unsupported,
                        "module uses typed references or garbage collection, which profile det-1 "
                        "does not have");
@@ -212,6 +210,7 @@ std::optional<BlockType> block_type(const ModuleData& module, std::int64_t value
     static constexpr ValueType i64 = ValueType::i64;
     static constexpr ValueType f32 = ValueType::f32;
     static constexpr ValueType f64 = ValueType::f64;
+    static constexpr ValueType v128 = ValueType::v128;
     static constexpr ValueType funcref = ValueType::funcref;
     static constexpr ValueType externref = ValueType::externref;
     switch (value) {
@@ -225,6 +224,8 @@ std::optional<BlockType> block_type(const ModuleData& module, std::int64_t value
             return BlockType{.params = {}, .results = {&f32, 1}};
         case -4:
             return BlockType{.params = {}, .results = {&f64, 1}};
+        case -5:
+            return BlockType{.params = {}, .results = {&v128, 1}};
         case -16:
             return BlockType{.params = {}, .results = {&funcref, 1}};
         case -17:

@@ -101,7 +101,7 @@ class Decoder {
     // One constant expression of the given type; specification 3.3.10 with extended constants.
     ConstExpr const_expr(ValueType expected);
     void arithmetic(std::vector<ValueType>& stack, ValueType type);
-    void not_constant(std::size_t at, std::uint8_t opcode);
+    void not_constant(std::size_t at, std::uint8_t opcode, std::uint32_t code);
     void elements();
 
     // Specification 5.5.12: three flag bits.

@@ -22,9 +22,10 @@ constexpr std::array<std::uint8_t, 256> opcode_cost = [] {
     return table;
 }();
 
-/// br, br_if, br_table, return: values carried beyond these cost 1 for each full group.
+/// br, br_if, br_table, return, tail calls: slots carried cost 1 for each full group. A value is
+/// one slot, a v128 two.
 constexpr std::uint32_t branch_values_per_unit = 16;
-/// Function entry: declared locals set to zero, 1 for each full group.
+/// Function entry: slots of declared locals set to zero, 1 for each full group.
 constexpr std::uint32_t locals_per_unit = 16;
 /// memory.fill, memory.copy, memory.init: 1 for each started group of bytes.
 constexpr std::uint32_t bytes_per_unit = 16;
@@ -38,8 +39,8 @@ constexpr std::uint64_t limit_max = 1ULL << 62;
 constexpr std::uint64_t for_bytes(std::uint64_t bytes) noexcept {
     return (bytes + bytes_per_unit - 1) / bytes_per_unit;
 }
-constexpr std::uint32_t for_branch(std::size_t values) noexcept {
-    return static_cast<std::uint32_t>(values / branch_values_per_unit);
+constexpr std::uint32_t for_branch(std::size_t slots) noexcept {
+    return static_cast<std::uint32_t>(slots / branch_values_per_unit);
 }
 
 }  // namespace millrace::wasm::fuel

@@ -7,6 +7,7 @@
 #include "wasm/ir.hpp"
 #include "wasm/numeric.hpp"
 #include "wasm/runtime.hpp"
+#include "wasm/simd.hpp"
 
 // The interpreter proper, in one function: threaded code by labels as values, a table of labels
 // indexed by the operation. The state that every instruction touches (position, frame, fuel,
@@ -347,6 +348,33 @@ L_constant:
 L_select:
     slots[ip->a] = take<U32>(slots[ip->d]) != 0 ? slots[ip->b] : slots[ip->c];
     NEXT();
+L_simd:
+    simd::plain_functions[ip->e](slots, *ip);
+    NEXT();
+L_simd_memory:
+    if (__builtin_expect(!simd::memory_functions[ip->e & 0xffffU](slots, *ip, memory, memory_size),
+                         0))
+        TRAP(memory_out_of_bounds);
+    NEXT();
+L_simd_shuffle:
+    simd::shuffle(slots, *ip, code->shuffles.data()[ip->d]);
+    NEXT();
+L_vector_select : {
+    const U64* const chosen = slots + (take<U32>(slots[ip->d]) != 0 ? ip->b : ip->c);
+    simd::put(slots + ip->a, simd::get<U64>(chosen));
+    NEXT();
+}
+L_vector_global_get : {
+    const Global& global = *instance->globals.data()[ip->d];
+    simd::put<U64>(slots + ip->a, {global.bits, global.high});
+    NEXT();
+}
+L_vector_global_set : {
+    Global& global = *instance->globals.data()[ip->d];
+    global.bits = slots[ip->a];
+    global.high = slots[ip->a + 1];
+    NEXT();
+}
 L_global_get:
     slots[ip->a] = instance->globals.data()[ip->d]->bits;
     NEXT();

@@ -2,6 +2,7 @@
 // Copyright the Millrace authors.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -11,7 +12,9 @@
 /// The one intermediate form of the engine: a flat list of instructions on the slots of a frame.
 ///
 /// A frame's slots are 64 bits wide: first the parameters and locals, then one slot for each
-/// position of the operand stack. Values of 32 bits lie in the low half, the high half is 0. The
+/// position of the operand stack. Values of 32 bits lie in the low half, the high half is 0. A
+/// v128 takes two slots, the lower half first, and so two positions; moves, branches, calls and
+/// returns carry slots and do not know of it. The
 /// translator resolves the operand stack: `local.get` and constants become operands of the
 /// instruction that uses them, and a result goes straight to the local that is set from it (as in
 /// wasm3's and WAMR's interpreters). Frames overlap: a callee's parameters are the caller's
@@ -69,6 +72,8 @@ enum class IrOp : std::uint16_t {
 ///   move             a target, b source               move_range  a target, b source, d number
 ///   constant         a target, de bits                global_*  a slot, d global
 ///   memory_*, table_*  a, b, c operands in order (or a result), d table or segment, e the other
+///   simd             fields in src/wasm/simd.hpp        simd_shuffle  d index of Code::shuffles
+///   vector_*         as the operation without the word, with pairs of slots
 struct Instr {
     IrOp op = IrOp::unreachable;
     std::uint16_t a = 0;
@@ -96,9 +101,10 @@ struct BranchTarget {
 struct Code {
     std::vector<Instr> instrs;
     std::vector<BranchTarget> targets;
+    std::vector<std::array<std::uint8_t, 16>> shuffles;
     std::uint32_t entry_cost = 0;
-    std::uint32_t params = 0;
-    std::uint32_t locals = 0;  ///< to be set to zero on entry
+    std::uint32_t params = 0;  ///< slots
+    std::uint32_t locals = 0;  ///< slots to be set to zero on entry
     std::uint32_t frame_slots = 0;
 };
 

@@ -225,4 +225,10 @@
     X(data_drop)               \
     X(ref_func)                \
     X(return_call)             \
-    X(return_call_indirect)
+    X(return_call_indirect)    \
+    X(simd)                    \
+    X(simd_memory)             \
+    X(simd_shuffle)            \
+    X(vector_select)           \
+    X(vector_global_get)       \
+    X(vector_global_set)

@@ -37,26 +37,33 @@ bool matches(const ModuleData& module, const Import& import, const Extern& given
     return false;
 }
 
-std::uint64_t evaluate(const InstanceData& instance, const ConstExpr& expr) {
+/// A value of any type; only a v128 has an upper half.
+struct Bits {
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
+};
+
+Bits evaluate(const InstanceData& instance, const ConstExpr& expr) {
     const ModuleData& module = instance.module->data();
-    std::vector<std::uint64_t> stack;
+    std::vector<Bits> stack;
     const auto fold = [&stack](auto operation) {
-        const std::uint64_t right = stack.back();
+        const std::uint64_t right = stack.back().low;
         stack.pop_back();
-        stack.back() = operation(stack.back(), right);
+        stack.back() = {.low = operation(stack.back().low, right)};
     };
     const auto narrow = [](std::uint64_t value) { return value & 0xffffffffULL; };
     for (std::uint32_t index = 0; index < expr.count; ++index) {
         const ConstOp& entry = module.const_ops[expr.first + index];
         switch (entry.opcode) {
             case op::global_get:
-                stack.push_back(instance.globals[entry.immediate]->bits);
+                stack.push_back({instance.globals[entry.immediate]->bits,
+                                 instance.globals[entry.immediate]->high});
                 break;
             case op::ref_null:
-                stack.push_back(0);
+                stack.push_back({});
                 break;
             case op::ref_func:
-                stack.push_back(instance.functions[entry.immediate]->reference);
+                stack.push_back({.low = instance.functions[entry.immediate]->reference});
                 break;
             case op::i32_add:
                 fold([&](auto x, auto y) { return narrow(x + y); });
@@ -77,7 +84,7 @@ std::uint64_t evaluate(const InstanceData& instance, const ConstExpr& expr) {
                 fold([](auto x, auto y) { return x * y; });
                 break;
             default:
-                stack.push_back(entry.immediate);
+                stack.push_back({entry.immediate, entry.high});
                 break;  // constants
         }
     }
@@ -235,8 +242,9 @@ class Instantiation {
         if (!data_->memories.empty()) data_->memory = data_->memories[0];
         for (std::size_t index = 0; index < module_.global_inits.size(); ++index) {
             const GlobalType type = module_.globals[module_.imported_globals + index];
-            const std::uint64_t bits = evaluate(*data_, module_.global_inits[index]);
-            data_->globals.push_back(store_.add_global(type, {type.value, bits}).global);
+            const Bits bits = evaluate(*data_, module_.global_inits[index]);
+            data_->globals.push_back(
+                store_.add_global(type, {type.value, bits.low, bits.high}).global);
         }
         data_->dropped_elements.resize(module_.elements.size());
         data_->dropped_data.resize(module_.data.size());
@@ -259,7 +267,7 @@ class Instantiation {
             const auto number = static_cast<std::uint32_t>(index);
             if (segment.mode == SegmentMode::active) {
                 const auto failed = outcome(table_init(instance, segment.table, number,
-                                                       evaluate(instance, segment.offset), 0,
+                                                       evaluate(instance, segment.offset).low, 0,
                                                        segment.elements.size()));
                 if (failed) return failed;
             }
@@ -270,7 +278,7 @@ class Instantiation {
             if (segment.mode != SegmentMode::active) continue;
             const auto failed =
                 outcome(memory_init(instance, static_cast<std::uint32_t>(index),
-                                    evaluate(instance, segment.offset), 0, segment.size));
+                                    evaluate(instance, segment.offset).low, 0, segment.size));
             if (failed) return failed;
             instance.dropped_data[index] = true;
         }

@@ -49,6 +49,8 @@ std::string_view to_text(ValueType type) noexcept {
             return "f32";
         case ValueType::f64:
             return "f64";
+        case ValueType::v128:
+            return "v128";
         case ValueType::funcref:
             return "funcref";
         case ValueType::externref:
@@ -154,8 +156,6 @@ std::string_view unsupported_feature(std::uint8_t opcode) noexcept {
             return "typed function references";
         case 0xfb:
             return "garbage collection";
-        case 0xfd:
-            return "SIMD";
         case 0xfe:
             return "threads";
         default:
@@ -165,10 +165,9 @@ std::string_view unsupported_feature(std::uint8_t opcode) noexcept {
 
 std::string feature_message(std::string_view feature, std::uint8_t opcode, std::size_t offset) {
     constexpr std::string_view digits = "0123456789abcdef";
-    const bool comes_later = opcode == 0xfd;
     return "module uses " + std::string{feature} + " (opcode 0x" + digits[opcode >> 4U] +
            digits[opcode & 15U] + " at offset " + std::to_string(offset) + "), which profile " +
-           std::string{profile_name} + (comes_later ? " does not have yet" : " does not have");
+           std::string{profile_name} + " does not have";
 }
 
 Result<std::shared_ptr<const Module>, ModuleError> Module::load(ByteView bytes) {

@@ -17,10 +17,12 @@
 /// What a validated module holds, for the engine's own parts.
 namespace millrace::wasm {
 
-/// One instruction of a constant expression: its opcode and its immediate (an index or bits).
+/// One instruction of a constant expression: its opcode (or prefix, for v128.const) and its
+/// immediate (an index or bits).
 struct ConstOp {
     std::uint8_t opcode = 0;
     std::uint64_t immediate = 0;
+    std::uint64_t high = 0;  ///< the upper half of a v128
 };
 
 /// A range of ModuleData::const_ops, without the final `end`.
@@ -71,8 +73,8 @@ struct Body {
     std::uint32_t begin = 0;
     std::uint32_t end = 0;
     std::uint32_t locals_begin = 0;  ///< where the declaration of the locals starts
-    std::uint32_t locals = 0;        ///< declared ones, without parameters
-    std::uint32_t stack_height = 0;  ///< highest operand stack in reachable code
+    std::uint32_t local_slots = 0;   ///< of declared locals, without parameters
+    std::uint32_t stack_height = 0;  ///< highest operand stack in reachable code, in slots
 };
 
 /// Parameters and results of a block, a loop, an if or a function.

@@ -62,6 +62,7 @@ constexpr std::uint8_t ref_null = 0xd0;
 constexpr std::uint8_t ref_is_null = 0xd1;
 constexpr std::uint8_t ref_func = 0xd2;
 constexpr std::uint8_t prefix_fc = 0xfc;
+constexpr std::uint8_t prefix_fd = 0xfd;
 }  // namespace op
 
 /// After the prefix 0xfc.
@@ -162,10 +163,11 @@ constexpr bool is_known_opcode(std::uint8_t opcode) noexcept {
     if (opcode >= op::drop && opcode <= op::select_typed) return true;
     if (opcode >= op::local_get && opcode <= op::table_set) return true;
     if (opcode >= op::load_first && opcode <= op::numeric_last) return true;
-    return (opcode >= op::ref_null && opcode <= op::ref_func) || opcode == op::prefix_fc;
+    return (opcode >= op::ref_null && opcode <= op::ref_func) || opcode == op::prefix_fc ||
+           opcode == op::prefix_fd;
 }
 
-/// "module uses SIMD (opcode 0xfd at offset 1234), which profile det-1 does not have yet"
+/// "module uses threads (opcode 0xfe at offset 1234), which profile det-1 does not have"
 std::string feature_message(std::string_view feature, std::uint8_t opcode, std::size_t offset);
 
 }  // namespace millrace::wasm

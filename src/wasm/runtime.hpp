@@ -35,6 +35,7 @@ struct Table {
 struct Global {
     GlobalType type;
     std::uint64_t bits = 0;
+    std::uint64_t high = 0;  ///< the upper half of a v128
 };
 
 struct InstanceData {

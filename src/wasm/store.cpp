@@ -10,6 +10,35 @@
 
 namespace millrace::wasm {
 
+namespace {
+
+/// Reads a value of a type from its slot or slots, and moves on.
+Value load_value(ValueType type, const std::uint64_t*& from) noexcept {
+    Value value{type, *from++};
+    if (type == ValueType::v128) value.high = *from++;
+    return value;
+}
+/// Writes a value; where the next one lies.
+std::uint64_t* store_value(std::uint64_t* to, const Value& value) noexcept {
+    *to++ = value.bits;
+    if (value.type == ValueType::v128) *to++ = value.high;
+    return to;
+}
+
+std::string value_text(const Value& value) {
+    std::string line = std::string{to_text(value.type)} + ":";
+    if (value.type != ValueType::v128) return line + std::to_string(value.bits);
+    constexpr std::string_view digits = "0123456789abcdef";
+    line += "0x";
+    for (const std::uint64_t half : {value.high, value.bits}) {
+        for (unsigned shift = 64; shift > 0; shift -= 4)
+            line += digits[(half >> (shift - 4)) & 15U];
+    }
+    return line;
+}
+
+}  // namespace
+
 std::string Trapped::text() const {
     std::string line = "trap: " + std::string{to_text(kind)};
     if (!detail.empty()) line += " (" + detail + ")";
@@ -23,8 +52,7 @@ std::string to_text(const RunOutcome& outcome) {
                      for (std::size_t index = 0; index < returned.values.size(); ++index) {
                          const Value& value = returned.values[index];
                          if (index > 0) line += ", ";
-                         line +=
-                             std::string{to_text(value.type)} + ":" + std::to_string(value.bits);
+                         line += value_text(value);
                      }
                      return line + ")";
                  },
@@ -116,13 +144,13 @@ std::optional<Extern> Store::add_memory(Limits limits) {
 
 Extern Store::add_global(GlobalType type, Value initial) {
     MILLRACE_ASSERT(initial.type == type.value);
-    data_->globals.push_back({.type = type, .bits = initial.bits});
+    data_->globals.push_back({.type = type, .bits = initial.bits, .high = initial.high});
     return {.kind = ExternKind::global, .global = &data_->globals.back()};
 }
 
 Value Store::global_value(const Extern& global) const noexcept {
     MILLRACE_ASSERT(global.global != nullptr);
-    return {global.global->type.value, global.global->bits};
+    return {global.global->type.value, global.global->bits, global.global->high};
 }
 
 const FuncType& Store::function_type(const Extern& function) const noexcept {
@@ -148,8 +176,9 @@ Stop call_host(StoreData& store, Function& function, InstanceData* caller, std::
         far_values.resize(total);
         values = far_values.data();
     }
+    const std::uint64_t* from = slots;
     for (std::size_t index = 0; index < type.params.size(); ++index)
-        values[index] = {type.params[index], slots[index]};
+        values[index] = load_value(type.params[index], from);
     const std::span<Value> results{values + type.params.size(), type.results.size()};
     for (std::size_t index = 0; index < results.size(); ++index)
         results[index] = {type.results[index], 0};
@@ -161,7 +190,7 @@ Stop call_host(StoreData& store, Function& function, InstanceData* caller, std::
         case HostOutcome::Kind::done:
             for (std::size_t index = 0; index < results.size(); ++index) {
                 MILLRACE_ASSERT(results[index].type == type.results[index]);
-                slots[index] = results[index].bits;
+                slots = store_value(slots, results[index]);
             }
             break;
         case HostOutcome::Kind::trapped:
@@ -193,10 +222,11 @@ RunOutcome Store::invoke(const Extern& function, std::span<const Value> args) {
         return refuse("the function takes " + std::to_string(type.params.size()) +
                       " arguments, not " + std::to_string(args.size()));
     }
+    std::uint64_t* to = data_->slots.get();
     for (std::size_t index = 0; index < args.size(); ++index) {
         if (args[index].type != type.params[index])
             return refuse("argument " + std::to_string(index) + " has the wrong type");
-        data_->slots[index] = args[index].bits;
+        to = store_value(to, args[index]);
     }
     data_->is_running = true;
     Stop stop = target.host ? call_host(*data_, target, nullptr, data_->slots.get())
@@ -205,8 +235,9 @@ RunOutcome Store::invoke(const Extern& function, std::span<const Value> args) {
     switch (stop.kind) {
         case Stop::Kind::returned: {
             Returned returned;
-            for (std::size_t index = 0; index < type.results.size(); ++index)
-                returned.values.push_back({type.results[index], data_->slots[index]});
+            const std::uint64_t* from = data_->slots.get();
+            for (const ValueType result : type.results)
+                returned.values.push_back(load_value(result, from));
             return returned;
         }
         case Stop::Kind::trapped:

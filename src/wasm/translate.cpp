@@ -6,15 +6,16 @@ namespace millrace::wasm::translation {
 
 std::optional<Code> Translator::run() {
     const FuncType& type = module_.types[body_.type];
-    code_.params = static_cast<std::uint32_t>(type.params.size());
-    code_.locals = body_.locals;
-    locals_ = code_.params + body_.locals;
+    code_.params = slots_of(type.params);
+    code_.locals = body_.local_slots;
+    locals_ = code_.params + code_.locals;
+    place_locals(type.params);
     code_.frame_slots = locals_ + body_.stack_height;
-    heads_.assign(locals_, none);
-    labels_.push_back({.results = static_cast<std::uint32_t>(type.results.size())});
+    labels_.push_back(
+        {.type = {.params = {}, .results = type.results}, .results = slots_of(type.results)});
     begin_block();
     sinks_.push_back({CostSink::Kind::entry, 0, block_});
-    costs_[block_] += body_.locals / fuel::locals_per_unit;
+    costs_[block_] += code_.locals / fuel::locals_per_unit;
     while (!labels_.empty()) {
         const std::uint8_t opcode = reader_.byte();
         MILLRACE_ASSERT(!failed_);
@@ -29,21 +30,6 @@ std::optional<Code> Translator::run() {
     return std::move(code_);
 }
 
-void Translator::set_local(std::uint32_t index, const Popped& value) {
-    if (value.operand.kind == Operand::Kind::local && value.operand.local == index) return;
-    if (heads_[index] == none && is_last_result(value)) {
-        code_.instrs.back().a = static_cast<std::uint16_t>(index);
-        result_at_ = none;
-        return;
-    }
-    preserve(index);
-    if (value.is_constant()) {
-        emit_constant(static_cast<std::uint16_t>(index), value.operand.bits);
-    } else {
-        emit(IrOp::move, index, in_slot(value));
-    }
-}
-
 std::uint16_t Translator::settle_arguments(std::uint32_t params) {
     flush_top(params);
     for (std::uint32_t number = 0; number < params; ++number)
@@ -53,7 +39,7 @@ std::uint16_t Translator::settle_arguments(std::uint32_t params) {
 
 void Translator::tail_call(const FuncType& type, IrOp op, std::uint16_t index_slot, std::uint32_t d,
                            std::uint32_t e) {
-    const auto params = static_cast<std::uint32_t>(type.params.size());
+    const std::uint32_t params = slots_of(type.params);
     costs_[block_] += fuel::for_branch(params);
     const std::uint16_t first = settle_arguments(params);
     Instr& instr = emit(op, first, index_slot, params);
@@ -64,12 +50,11 @@ void Translator::tail_call(const FuncType& type, IrOp op, std::uint16_t index_sl
 
 void Translator::call(const FuncType& type, IrOp op, std::uint16_t index_slot, std::uint32_t d,
                       std::uint32_t e) {
-    const std::uint16_t first = settle_arguments(static_cast<std::uint32_t>(type.params.size()));
+    const std::uint16_t first = settle_arguments(slots_of(type.params));
     Instr& instr = emit(op, first, index_slot);
     instr.d = d;
     instr.e = e;
-    for (std::size_t number = 0; number < type.results.size(); ++number)
-        push_temp();
+    push_temps(type.results);
 }
 
 void Translator::effect(IrOp op, std::uint32_t operands, std::uint32_t d, std::uint32_t e) {
@@ -141,12 +126,14 @@ void Translator::instruction(std::uint8_t opcode) {
             return;
         }
         case op::drop:
+            if (stack_.back().is_high) pop();
             pop();
             return;
         case op::select_typed:
             reader_.skip(reader_.u32());
             [[fallthrough]];
         case op::select: {
+            if (stack_[stack_.size() - 2].is_high) return vector_select();
             const Popped condition = pop();
             const Popped right = pop();
             const Popped left = pop();
@@ -157,30 +144,33 @@ void Translator::instruction(std::uint8_t opcode) {
             return;
         }
         case op::local_get:
-            push_local(reader_.u32());
+            get_local(local_places_[reader_.u32()]);
             return;
         case op::local_set: {
-            const std::uint32_t index = reader_.u32();
-            set_local(index, pop());
+            const LocalPlace local = local_places_[reader_.u32()];
+            local.is_vector ? set_vector_local(local.slot, pop_pair())
+                            : set_local(local.slot, pop());
             return;
         }
-        case op::local_tee: {
-            const std::uint32_t index = reader_.u32();
-            const Popped value = pop();
-            set_local(index, value);
-            if (value.is_constant()) {
-                push_constant(value.operand.bits);
-            } else {
-                push_local(index);
-            }
+        case op::local_tee:
+            tee_local(local_places_[reader_.u32()]);
+            return;
+        case op::global_get: {
+            const std::uint32_t global = reader_.u32();
+            if (module_.globals[global].value == ValueType::v128)
+                emit_pair_result(IrOp::vector_global_get).d = global;
+            else
+                emit_result(IrOp::global_get).d = global;
             return;
         }
-        case op::global_get:
-            emit_result(IrOp::global_get).d = reader_.u32();
+        case op::global_set: {
+            const std::uint32_t global = reader_.u32();
+            if (module_.globals[global].value != ValueType::v128)
+                return effect(IrOp::global_set, 1, global);
+            const std::uint16_t value = in_pair(pop_pair());
+            emit(IrOp::vector_global_set, value).d = global;
             return;
-        case op::global_set:
-            effect(IrOp::global_set, 1, reader_.u32());
-            return;
+        }
         case op::table_get: {
             const std::uint32_t table = reader_.u32();
             const Popped index = pop();
@@ -226,6 +216,9 @@ void Translator::instruction(std::uint8_t opcode) {
             return;
         case op::prefix_fc:
             prefixed(reader_.u32());
+            return;
+        case op::prefix_fd:
+            vector(reader_.u32());
             return;
         default:
             return;  // nop

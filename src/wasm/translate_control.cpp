@@ -125,10 +125,11 @@ BlockType Translator::read_block_type() {
 
 void Translator::enter(std::uint8_t opcode) {
     const BlockType type = read_block_type();
-    const auto params = static_cast<std::uint32_t>(type.params.size());
+    const std::uint32_t params = slots_of(type.params);
     Label entered{.opcode = opcode,
+                  .type = type,
                   .params = params,
-                  .results = static_cast<std::uint32_t>(type.results.size()),
+                  .results = slots_of(type.results),
                   .target = new_place()};
     if (opcode == op::if_) {
         entered.else_target = new_place();
@@ -170,7 +171,7 @@ void Translator::else_() {
     }
     inner.has_else = true;
     is_dead_ = false;
-    reset_stack(inner.height, inner.params);
+    reset_stack(inner.height, inner.type.params);
     begin_place_block(false);
     bind(inner.else_target);
 }
@@ -189,7 +190,7 @@ void Translator::end() {
         // The end of an if is a boundary also when one arm alone reaches it.
         if (inner.opcode == op::if_ && !is_dead_) {
             flush_top(inner.results);
-            reset_stack(inner.height, inner.results);
+            reset_stack(inner.height, inner.type.results);
             begin_place_block(true);
         }
         return;
@@ -197,7 +198,7 @@ void Translator::end() {
     const bool falls_in = !is_dead_;
     if (falls_in) flush_top(inner.results);
     is_dead_ = false;
-    reset_stack(inner.height, inner.results);
+    reset_stack(inner.height, inner.type.results);
     begin_place_block(falls_in);
     bind(inner.target);
     if (joins_else) bind(inner.else_target);

@@ -30,7 +30,7 @@ void Translator::materialise(std::uint32_t position) {
     } else if (operand.kind == Operand::Kind::constant) {
         emit_constant(slot(position), operand.bits);
     }
-    operand = {};
+    operand = {.is_high = operand.is_high};
 }
 
 void Translator::flush_top(std::uint32_t number) {
@@ -61,11 +61,10 @@ void Translator::preserve(std::uint32_t local) {
     heads_[local] = none;
 }
 
-void Translator::reset_stack(std::uint32_t height_wanted, std::uint32_t temps) {
+void Translator::reset_stack(std::uint32_t height_wanted, std::span<const ValueType> temps) {
     while (height() > height_wanted)
         pop();
-    for (std::uint32_t number = 0; number < temps; ++number)
-        push_temp();
+    push_temps(temps);
 }
 
 }  // namespace millrace::wasm::translation

@@ -68,6 +68,9 @@ void Translator::skip_immediates(std::uint8_t opcode) {
         case op::f64_const:
             reader_.skip(8);
             return;
+        case op::prefix_fd:
+            skip_vector(reader_.u32());
+            return;
         case op::prefix_fc: {
             const std::uint32_t second = reader_.u32();
             if (second <= op_fc::trunc_sat_last) return;
@@ -77,6 +80,29 @@ void Translator::skip_immediates(std::uint8_t opcode) {
                 reader_.u32();
             return;
         }
+        default:
+            return;
+    }
+}
+
+void Translator::skip_vector(std::uint32_t code) {
+    switch (simd_signatures[code].shape) {
+        case SimdShape::constant:
+        case SimdShape::shuffle:
+            reader_.skip(16);
+            return;
+        case SimdShape::extract:
+        case SimdShape::replace:
+            reader_.skip(1);
+            return;
+        case SimdShape::load:
+        case SimdShape::store:
+        case SimdShape::load_lane:
+        case SimdShape::store_lane:
+            reader_.u32();
+            reader_.u64();
+            if (simd_signatures[code].lanes != 0) reader_.skip(1);
+            return;
         default:
             return;
     }

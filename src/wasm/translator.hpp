@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/assert.hpp"
@@ -12,6 +13,7 @@
 #include "wasm/ir.hpp"
 #include "wasm/opcodes.hpp"
 #include "wasm/reader.hpp"
+#include "wasm/simd_ops.hpp"
 
 /// The translator from WebAssembly code to the intermediate form (src/wasm/ir.hpp): one pass over a
 /// validated body. For the engine's own translate*.cpp only.
@@ -36,6 +38,7 @@ struct Operand {
     std::uint32_t local = 0;
     std::uint32_t previous = none;  ///< next lower position that holds the same local
     std::uint64_t bits = 0;
+    bool is_high = false;  ///< the upper half of a v128, whose lower half is the position below
 };
 
 struct Label {
@@ -43,7 +46,8 @@ struct Label {
     bool is_targeted = false;
     bool has_else = false;
     std::uint32_t height = 0;  ///< of the stack, without the block's parameters
-    std::uint32_t params = 0;
+    BlockType type;
+    std::uint32_t params = 0;  ///< slots
     std::uint32_t results = 0;
     std::uint32_t target = none;       ///< index in places_: loop head, or end
     std::uint32_t else_target = none;  ///< index in places_ of an if's other way
@@ -69,6 +73,12 @@ struct CostSink {
     Kind kind = Kind::charge;
     std::uint32_t index = 0;
     std::uint32_t block = 0;
+};
+
+/// Where a local lies.
+struct LocalPlace {
+    std::uint32_t slot = 0;
+    bool is_vector = false;
 };
 
 class Translator {
@@ -114,6 +124,18 @@ class Translator {
         stack_.push_back({.kind = Operand::Kind::local, .local = index, .previous = heads_[index]});
         heads_[index] = height() - 1;
     }
+    void push_temps(std::span<const ValueType> types) {
+        for (const ValueType type : types) {
+            push_temp();
+            if (type == ValueType::v128) push_high_temp();
+        }
+    }
+    void push_vector_constant(std::uint64_t low, std::uint64_t high) {
+        push_constant(low);
+        push_constant(high);
+        stack_.back().is_high = true;
+    }
+    void push_high_temp() { stack_.push_back({.is_high = true}); }
     /// An instruction whose one result is the new top of the stack, in its field a.
     Instr& emit_result(IrOp op, std::size_t b = 0, std::size_t c = 0) {
         Instr& instr = emit(op, slot(height()), b, c);
@@ -206,11 +228,12 @@ class Translator {
     void enter(std::uint8_t opcode);
     void else_();
     void end();
-    void reset_stack(std::uint32_t height_wanted, std::uint32_t temps);
+    void reset_stack(std::uint32_t height_wanted, std::span<const ValueType> temps);
 
     /// In code that cannot be reached: only the nesting matters.
     void skip(std::uint8_t opcode);
     void skip_immediates(std::uint8_t opcode);
+    void skip_vector(std::uint32_t code);
     void branch(std::uint32_t depth);
     void conditional_branch(std::uint32_t depth);
     /// A return on one of two ways: the operands stay as they are for the other.
@@ -219,7 +242,25 @@ class Translator {
 
     // Plain instructions -----------------------------------------------------------------------
 
+    void place_locals(std::span<const ValueType> params);
+    void place_local(ValueType type);
+    void get_local(const LocalPlace& local);
+    void tee_local(const LocalPlace& local);
     void set_local(std::uint32_t index, const Popped& value);
+
+    // Vectors: two positions, two slots.
+    struct PoppedPair {
+        Popped low;
+        Popped high;
+    };
+    PoppedPair pop_pair();
+    /// The first of the two slots where a popped v128 lies, moved to its own place if need be.
+    std::uint16_t in_pair(const PoppedPair& popped);
+    Instr& emit_pair_result(IrOp op, std::size_t b = 0, std::size_t c = 0);
+    void set_vector_local(std::uint32_t first, const PoppedPair& value);
+    void vector_select();
+    void vector(std::uint32_t code);
+    void vector_access(std::uint32_t code, SimdShape shape);
 
     static bool commutes(IrOp op) noexcept;
     /// The operation with its operands exchanged, both in slots; null if there is none.
@@ -256,8 +297,9 @@ class Translator {
     Reader reader_;
     Code code_;
     std::uint32_t locals_ = 0;
+    std::vector<LocalPlace> local_places_;
     std::vector<Operand> stack_;
-    std::vector<std::uint32_t> heads_;  ///< per local: the highest position that stands for it
+    std::vector<std::uint32_t> heads_;  ///< per local slot: the highest position for it
     std::uint32_t flushed_ = 0;         ///< positions below hold no locals
     std::vector<Label> labels_;
     std::vector<Place> places_;

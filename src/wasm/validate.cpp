@@ -21,6 +21,7 @@ void Validator::body(Body& body) {
     declared_locals(body);
     body.begin = static_cast<std::uint32_t>(reader_.offset());
     stack_.clear();
+    vectors_ = 0;
     frames_.clear();
     height_max_ = 0;
     frames_.push_back({.opcode = op::block,
@@ -38,7 +39,7 @@ void Validator::body(Body& body) {
         return;
     }
     body.stack_height = height_max_;
-    if (locals_.size() + height_max_ > frame_slots_max) {
+    if (slots_of(type.params) + body.local_slots + height_max_ > frame_slots_max) {
         reader_.fail_at(body.begin, ModuleErrorKind::over_limit,
                         "a function needs more than " + std::to_string(frame_slots_max) +
                             " locals and operands");
@@ -60,12 +61,13 @@ void Validator::declared_locals(Body& body) {
             return;
         }
         too_many = too_many || locals_.size() + number > locals_max;
-        if (!too_many) locals_.insert(locals_.end(), number, slot(type));
+        if (too_many) continue;
+        locals_.insert(locals_.end(), number, slot(type));
+        body.local_slots += number * slots_of(type);
     }
     if (too_many && !failed_) {
         reader_.over_limit("a function has more than " + std::to_string(locals_max) + " locals");
     }
-    body.locals = static_cast<std::uint32_t>(total);
 }
 
 void Validator::instruction(std::uint8_t opcode) {
@@ -267,6 +269,9 @@ void Validator::instruction(std::uint8_t opcode) {
         case op::prefix_fc:
             prefixed(reader_.u32());
             return;
+        case op::prefix_fd:
+            vector(reader_.u32());
+            return;
         default:
             unknown_opcode(opcode);
             return;
@@ -285,23 +290,7 @@ void Validator::unknown_opcode(std::uint8_t opcode) {
 void Validator::access(std::uint8_t opcode) {
     const AccessSignature signature =
         access_signatures[static_cast<std::size_t>(opcode - op::load_first)];
-    const std::uint32_t align = reader_.u32();
-    if (failed_) return;
-    if (align >= 0x40 && align < 0x80) {
-        reader_.fail_at(at_, ModuleErrorKind::unsupported,
-                        "module uses multiple memories (a memory index in a load or store), "
-                        "which profile det-1 does not have");
-        return;
-    }
-    if (align >= 0x80) {
-        reader_.fail_at(at_, ModuleErrorKind::malformed, "malformed memop flags");
-        return;
-    }
-    // Written as a 64-bit number since memory64; a 32-bit memory takes 32 bits of it.
-    const std::uint64_t offset = reader_.u64();
-    if (!memory_exists(0)) return;
-    if (align > signature.align_log2) return invalid("alignment must not be larger than natural");
-    if (offset > 0xffffffffULL) return invalid("offset out of range");
+    if (!memory_operand(signature.align_log2)) return;
     if (opcode >= op::store_first) {
         pop(signature.type);
         pop(ValueType::i32);
@@ -309,6 +298,30 @@ void Validator::access(std::uint8_t opcode) {
         pop(ValueType::i32);
         push(signature.type);
     }
+}
+
+bool Validator::memory_operand(std::uint32_t align_log2) {
+    const std::uint32_t align = reader_.u32();
+    if (failed_) return false;
+    if (align >= 0x40 && align < 0x80) {
+        reader_.fail_at(at_, ModuleErrorKind::unsupported,
+                        "module uses multiple memories (a memory index in a load or store), "
+                        "which profile det-1 does not have");
+        return false;
+    }
+    if (align >= 0x80) {
+        reader_.fail_at(at_, ModuleErrorKind::malformed, "malformed memop flags");
+        return false;
+    }
+    // Written as a 64-bit number since memory64; a 32-bit memory takes 32 bits of it.
+    const std::uint64_t offset = reader_.u64();
+    if (!memory_exists(0)) return false;
+    if (align > align_log2) {
+        invalid("alignment must not be larger than natural");
+    } else if (offset > 0xffffffffULL) {
+        invalid("offset out of range");
+    }
+    return !failed_;
 }
 
 void Validator::select() {

@@ -27,7 +27,8 @@ BlockType Validator::leave() {
 }
 
 void Validator::set_unreachable() {
-    stack_.resize(frames_.back().height);
+    while (stack_.size() > frames_.back().height)
+        pop_any();
     frames_.back().is_unreachable = true;
 }
 

@@ -12,6 +12,7 @@
 #include "wasm/decode.hpp"
 #include "wasm/opcodes.hpp"
 #include "wasm/profile.hpp"
+#include "wasm/simd_ops.hpp"
 
 /// The validator of function bodies (specification, appendix "Validation Algorithm"). For the
 /// engine's own validate*.cpp only.
@@ -55,9 +56,11 @@ class Validator {
 
     void push(Slot type) {
         stack_.push_back(type);
-        if (stack_.size() > height_max_ && !frames_.back().is_unreachable) {
-            height_max_ = static_cast<std::uint32_t>(stack_.size());
-        } else if (stack_.size() > frame_slots_max) {
+        if (type == slot(ValueType::v128)) ++vectors_;
+        const std::size_t slots = stack_.size() + vectors_;
+        if (slots > height_max_ && !frames_.back().is_unreachable) {
+            height_max_ = static_cast<std::uint32_t>(slots);
+        } else if (slots > frame_slots_max) {
             reader_.over_limit("an operand stack has more than " + std::to_string(frame_slots_max) +
                                " entries");
         }
@@ -72,6 +75,7 @@ class Validator {
         }
         const Slot top = stack_.back();
         stack_.pop_back();
+        if (top == slot(ValueType::v128)) --vectors_;
         return top;
     }
     Slot pop(Slot expected) {
@@ -97,6 +101,8 @@ class Validator {
     void instruction(std::uint8_t opcode);
     void unknown_opcode(std::uint8_t opcode);
     void access(std::uint8_t opcode);
+    /// Alignment and offset of a load or store; false when they are refused.
+    bool memory_operand(std::uint32_t align_log2);
     void branch_table();
 
     /// As pop_all and a push of what was popped, without moving anything.
@@ -113,6 +119,10 @@ class Validator {
     bool data_exists(std::uint32_t index);
     void pop_three();
     void prefixed(std::uint32_t opcode);
+    void vector(std::uint32_t code);
+    /// A lane index, below the number of lanes.
+    void lane(std::uint32_t lanes);
+    void vector_access(const SimdSignature& signature);
 
     ModuleData& module_;
     ModuleError& error_;
@@ -123,7 +133,8 @@ class Validator {
     std::vector<Slot> stack_;
     std::vector<Frame> frames_;
     std::vector<std::uint32_t> targets_;
-    std::uint32_t height_max_ = 0;
+    std::uint32_t vectors_ = 0;     ///< those on the stack; each takes two slots
+    std::uint32_t height_max_ = 0;  ///< in slots
     std::uint64_t wide_operands_ = 0;
 };
 

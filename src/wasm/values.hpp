@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,12 +14,13 @@
 /// and its type; NaN bits survive unchanged.
 namespace millrace::wasm {
 
-/// The binary format's own codes. Vectors (v128) are not in profile det-1's first form.
+/// The binary format's own codes.
 enum class ValueType : std::uint8_t {
     i32 = 0x7f,
     i64 = 0x7e,
     f32 = 0x7d,
     f64 = 0x7c,
+    v128 = 0x7b,
     funcref = 0x70,
     externref = 0x6f,
 };
@@ -27,6 +29,17 @@ constexpr bool is_reference(ValueType type) noexcept {
     return type == ValueType::funcref || type == ValueType::externref;
 }
 std::string_view to_text(ValueType type) noexcept;
+
+/// Slots of 64 bits that a value takes in a frame.
+constexpr std::uint32_t slots_of(ValueType type) noexcept {
+    return type == ValueType::v128 ? 2 : 1;
+}
+constexpr std::uint32_t slots_of(std::span<const ValueType> types) noexcept {
+    std::uint32_t slots = 0;
+    for (const ValueType type : types)
+        slots += slots_of(type);
+    return slots;
+}
 
 struct FuncType {
     std::vector<ValueType> params;
@@ -62,6 +75,7 @@ constexpr std::uint64_t page_size = 65'536;
 struct Value {
     ValueType type = ValueType::i32;
     std::uint64_t bits = 0;
+    std::uint64_t high = 0;  ///< the upper half of a v128, else 0
 
     static constexpr Value i32(std::uint32_t value) noexcept { return {ValueType::i32, value}; }
     static constexpr Value i64(std::uint64_t value) noexcept { return {ValueType::i64, value}; }
@@ -70,6 +84,9 @@ struct Value {
     }
     static constexpr Value f64(double value) noexcept {
         return {ValueType::f64, std::bit_cast<std::uint64_t>(value)};
+    }
+    static constexpr Value v128(std::uint64_t low, std::uint64_t high) noexcept {
+        return {ValueType::v128, low, high};
     }
     static constexpr Value null(ValueType type) noexcept { return {type, 0}; }
     static constexpr Value externref(std::uint64_t number) noexcept {
