@@ -209,26 +209,23 @@ void NodeDaemon::submit(types::SignedTransaction transaction, Address sender, Su
     const auto checked = node::check_admission(rules, head.gas_limit, transaction, encoded.size());
     if (!checked) return reply(Err{checked.error()});
     const Hash32 hash = crypto::keccak256(encoded);
-    Submission submission{.transaction = {.transaction = std::move(transaction),
-                                          .hash = hash,
-                                          .sender = sender,
-                                          .size = static_cast<std::uint32_t>(encoded.size())},
-                          .encoded = std::move(encoded),
-                          .reply = std::move(reply)};
-    {
-        const std::lock_guard lock{inbox_mutex_};
-        if (submissions_.size() < inbox_count_max) {
-            submissions_.push_back(std::move(submission));
-            if (woken_) return;
-            woken_ = true;
-            submission.reply = nullptr;
-        }
-    }
-    if (submission.reply) {
-        return submission.reply(
+    const auto size = static_cast<std::uint32_t>(encoded.size());
+    std::unique_lock lock{inbox_mutex_};
+    if (submissions_.size() >= inbox_count_max) {
+        lock.unlock();
+        return reply(
             Err{node::SubmitError{"the node has too many transactions to look at; try again"}});
     }
-    wake();
+    submissions_.push_back({.transaction = {.transaction = std::move(transaction),
+                                            .hash = hash,
+                                            .sender = sender,
+                                            .size = size},
+                            .encoded = std::move(encoded),
+                            .reply = std::move(reply)});
+    const bool wakes = !woken_;
+    woken_ = true;
+    lock.unlock();
+    if (wakes) wake();
 }
 
 void NodeDaemon::control(Control control, Done done) {
