@@ -9,6 +9,7 @@
 #include "base/assert.hpp"
 #include "base/prng.hpp"
 #include "blobs/downloader.hpp"
+#include "script.hpp"
 
 using namespace millrace;
 using namespace millrace::blobs;
@@ -48,12 +49,7 @@ class Run {
     }
 
   private:
-    std::uint8_t take() {
-        if (script_.empty()) return 0;
-        const std::uint8_t byte = script_.front();
-        script_ = script_.subspan(1);
-        return byte;
-    }
+    std::uint8_t take() { return script_.take(); }
     Truth& some_truth(std::uint8_t choice) {
         return std::next(truths_.begin(), choice % static_cast<int>(truths_.size()))->second;
     }
@@ -139,7 +135,7 @@ class Run {
         }
     }
 
-    ByteView script_;
+    Script script_;
     std::map<BlobId, Truth> truths_;
     Downloader downloader_;
     std::vector<SendRequest> asked_;

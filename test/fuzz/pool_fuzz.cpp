@@ -9,6 +9,7 @@
 
 #include "base/assert.hpp"
 #include "mempool/sample_transactions.hpp"
+#include "script.hpp"
 
 using namespace millrace;
 using namespace millrace::mempool;
@@ -233,12 +234,7 @@ class Run {
   private:
     static constexpr std::uint8_t sender_count = 5;
 
-    std::uint8_t take() {
-        if (script_.empty()) return 0;
-        const std::uint8_t byte = script_.front();
-        script_ = script_.subspan(1);
-        return byte;
-    }
+    std::uint8_t take() { return script_.take(); }
 
     void act(std::uint8_t choice) {
         const std::uint8_t sender = take() % sender_count;
@@ -297,7 +293,7 @@ class Run {
                 .tip_floor = U256{1}};
     }
 
-    ByteView script_;
+    Script script_;
     Pool pool_{limits()};
     Twin twin_{limits()};
     std::map<std::uint8_t, SenderState> states_{{0, {0, U256{500}}},

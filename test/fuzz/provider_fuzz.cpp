@@ -13,6 +13,7 @@
 #include "base/assert.hpp"
 #include "compute/provider_bench.hpp"
 #include "compute/provider_record.hpp"
+#include "script.hpp"
 
 using namespace millrace;
 using namespace millrace::compute;
@@ -39,12 +40,7 @@ class Run {
     }
 
   private:
-    std::uint8_t take() {
-        if (script_.empty()) return 0;
-        const std::uint8_t byte = script_.front();
-        script_ = script_.subspan(1);
-        return byte;
-    }
+    std::uint8_t take() { return script_.take(); }
 
     void act(std::uint8_t choice) {
         const std::uint8_t detail = take();
@@ -185,7 +181,7 @@ class Run {
         }
     }
 
-    ByteView script_;
+    Script script_;
     ProviderBench bench_;
     std::vector<types::LeaseOffer> offers_;
     std::map<Hash32, types::Commitment> commitments_;

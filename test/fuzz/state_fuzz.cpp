@@ -9,6 +9,7 @@
 
 #include "base/assert.hpp"
 #include "evm/precompiles.hpp"
+#include "script.hpp"
 #include "state/sample_view.hpp"
 #include "state/transaction_state.hpp"
 
@@ -85,12 +86,7 @@ class Run {
     }
 
   private:
-    std::uint8_t take() {
-        if (script_.empty()) return 0;
-        const std::uint8_t byte = script_.front();
-        script_ = script_.subspan(1);
-        return byte;
-    }
+    std::uint8_t take() { return script_.take(); }
 
     TwinAccount& touch(const Address& address) {
         TwinAccount& account = world_.accounts[address];
@@ -278,7 +274,7 @@ class Run {
         World world;
     };
 
-    ByteView script_;
+    Script script_;
     Revision revision_;
     const StateDiff diff_ = base_state();
     const EmptyView nothing_;

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
+#include "script.hpp"
 #include "trie/map_source.hpp"
 #include "trie/naive_twin.hpp"
 #include "trie/proof.hpp"
@@ -30,12 +31,7 @@ class Run {
     }
 
   private:
-    std::uint8_t take() {
-        if (script_.empty()) return 0;
-        const std::uint8_t byte = script_.front();
-        script_ = script_.subspan(1);
-        return byte;
-    }
+    std::uint8_t take() { return script_.take(); }
 
     Bytes take_key() {
         // Few different bytes, so that keys share prefixes of all lengths.
@@ -117,7 +113,7 @@ class Run {
         static_cast<void>(prove(damaged, key));
     }
 
-    ByteView script_;
+    Script script_;
     bool has_fixed_size_;
     MapSource source_;
     NaiveMap map_;
