@@ -4,12 +4,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
-#include <set>
 #include <vector>
 
 #include "bench/report.hpp"
 #include "crypto/hash.hpp"
+#include "io/parallel.hpp"
 #include "io/temporary_folder.hpp"
 #include "mempool/pool.hpp"
 #include "node/sample_chain.hpp"
@@ -120,7 +121,7 @@ Outcome<PhaseTimes> run_block(node::Chain& chain, TimedStore& store, mempool::Po
 
     auto begin = Clock::now();
     {
-        const auto state = chain.view()->state(Height{chain.head().header.number});
+        const auto state = chain.working_state();
         state::WriteBatch log;
         for (Arrival& arrival : waiting) {
             const auto known = sender_state(*state, arrival.transaction.sender);
@@ -136,12 +137,12 @@ Outcome<PhaseTimes> run_block(node::Chain& chain, TimedStore& store, mempool::Po
     const types::Header head = chain.head().header;
     const U256 base_fee = ledger::next_base_fee(chain.config(), head);
     auto builder = chain.begin_block(head.timestamp + 1, Address{}, Hash32{});
-    std::set<Address> touched;
+    std::vector<Address> touched;
     auto selection = pool.select(base_fee);
     while (const auto next = selection.next()) {
         if (!builder->add(next->transaction, next->sender))
             return wrong("a transfer is refused by the block");
-        touched.insert(next->sender);
+        touched.push_back(next->sender);
     }
     times[BlockReport::execute] = ms_since(begin);
 
@@ -160,7 +161,10 @@ Outcome<PhaseTimes> run_block(node::Chain& chain, TimedStore& store, mempool::Po
 
     begin = Clock::now();
     {
-        const auto state = chain.view()->state(Height{chain.head().header.number});
+        std::ranges::sort(touched);
+        const auto repeated = std::ranges::unique(touched);
+        touched.erase(repeated.begin(), repeated.end());
+        const auto state = chain.working_state();
         for (const Address& sender : touched)
             pool.update(sender, sender_state(*state, sender));
     }
@@ -176,6 +180,8 @@ Outcome<BlockReport> measure_blocks(const BlockOptions& options) {
     TimedStore store{*rocks};
     MILLRACE_TRY(const auto chain,
                  node::Chain::open(store, genesis_for(options), {.history = 128, .state = {}}));
+    io::Parallel parallel{options.thread_count};
+    chain->run_parallel(parallel.hook());
     mempool::Pool pool{{}};
     std::array<std::vector<double>, BlockReport::phase_count> values;
     BlockReport report;

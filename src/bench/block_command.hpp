@@ -16,6 +16,7 @@ namespace millrace::bench {
 struct BlockOptions {
     int block_count = 9;            ///< the medians of all but the first count
     std::size_t transfers = 5'000;  ///< in each
+    std::size_t thread_count = 0;   ///< 0: as a node has them
 };
 
 struct BlockReport {

@@ -124,6 +124,11 @@ int main(int argc, char** argv) {
     block->add_option("--blocks", block_options.block_count, "how many; all but the first count")
         ->check(CLI::Range(2, 1000))
         ->capture_default_str();
+    block
+        ->add_option("--threads", block_options.thread_count,
+                     "for what may run on several; 0: as a node has them")
+        ->check(CLI::Range(0, 64))
+        ->capture_default_str();
     block->add_option("--transfers", block_options.transfers, "in each")
         ->check(CLI::Range(10, 60'000))
         ->capture_default_str();

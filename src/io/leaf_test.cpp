@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
-// The structures that threads share: the loop's queue of posted calls, the thread pool, the log.
+// The structures that threads share: the loop's queue of posted calls, the thread pool, the
+// threads of parallel loops, the log.
 // Labelled "tsan": run under the thread sanitizer (docs/operations.md).
 #include <gtest/gtest.h>
 
@@ -13,6 +14,7 @@
 #include "io/event_loop.hpp"
 #include "io/files.hpp"
 #include "io/log.hpp"
+#include "io/parallel.hpp"
 #include "io/temporary_folder.hpp"
 #include "io/thread_pool.hpp"
 
@@ -137,6 +139,24 @@ TEST(Leaf, lines_of_several_threads_do_not_mix) {
     }
     EXPECT_EQ(lines, 4u * 200u + 5u);
     EXPECT_GE(durable_event_count(), 800u);
+}
+
+TEST(Leaf, each_body_of_a_parallel_loop_runs_once_and_has_run_when_the_call_returns) {
+    for (const std::size_t thread_count : {0u, 1u, 2u, 5u}) {
+        Parallel parallel{thread_count};
+        for (std::size_t round = 0; round < 500; ++round) {
+            std::vector<int> calls(round % 40);
+            parallel.run(calls.size(), [&](std::size_t index) { ++calls[index]; });
+            EXPECT_EQ(calls, std::vector<int>(round % 40, 1));
+        }
+    }
+}
+
+TEST(Leaf, the_hook_of_a_parallel_loop_is_that_loop) {
+    Parallel parallel{3};
+    std::atomic<std::size_t> sum = 0;
+    parallel.hook()(100, [&](std::size_t index) { sum += index; });
+    EXPECT_EQ(sum, 4950u);
 }
 
 }  // namespace

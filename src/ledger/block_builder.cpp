@@ -4,6 +4,7 @@
 #include "base/assert.hpp"
 #include "ledger/block_execution.hpp"
 #include "ledger/transition.hpp"
+#include "trie/root.hpp"
 
 namespace millrace::ledger {
 
@@ -12,17 +13,19 @@ struct BlockBuilder::State {
     BlockExecution execution;
     std::optional<BlockError> failure;
     std::vector<types::SignedTransaction> transactions;
+    ParallelFor parallel_for;
 };
 
 BlockBuilder::BlockBuilder(const ChainConfig& config, types::Header header,
                            const state::StateView& parent_state,
                            const state::TransactionState::BlockHashes& block_hashes,
-                           evm::Arena& arena)
+                           evm::Arena& arena, ParallelFor parallel_for)
     : state_{
           new State{.header = header,
                     .execution = {config, header, parent_state, block_hashes, arena, {}, nullptr},
                     .failure = {},
-                    .transactions = {}}} {
+                    .transactions = {},
+                    .parallel_for = std::move(parallel_for)}} {
     // Receipts of older rules hold state roots, which only importers of old chains need.
     MILLRACE_ASSERT(state_->execution.rules().revision >= evm::Revision::byzantium);
     const auto begun = state_->execution.begin(state_->header);
@@ -57,15 +60,22 @@ Result<BlockBuilder::Built, BlockFailure> BlockBuilder::finish(
     if (!withdrawals && revision >= evm::Revision::shanghai) withdrawals.emplace();
     auto finished = std::move(state_->execution).finish({}, withdrawals ? &*withdrawals : nullptr);
     if (!finished) return fail(finished.error());
-    Built built{.block = {}, .result = std::move(*finished)};
+    Built built{.block = {}, .result = std::move(*finished), .encoded = {}};
     types::Block& block = built.block;
     block.header = state_->header;
     block.transactions = std::move(state_->transactions);
     block.withdrawals = std::move(withdrawals);
     types::Header& header = block.header;
     header.ommers_hash = types::ommers_hash({});
-    header.transactions_root = transactions_root(block.transactions);
-    header.receipts_root = built.result.receipts_root;
+    built.encoded = encode_body(block.transactions, built.result.receipts, state_->parallel_for);
+    for_each_index(state_->parallel_for, 2, [&](std::size_t which) {
+        if (which == 0) {
+            header.transactions_root = trie::indexed_root(built.encoded.transactions);
+        } else {
+            header.receipts_root = trie::indexed_root(built.encoded.receipts);
+        }
+    });
+    built.result.receipts_root = header.receipts_root;
     header.logs_bloom = built.result.logs_bloom;
     header.gas_used = built.result.gas_used;
     if (block.withdrawals) header.withdrawals_root = withdrawals_root(*block.withdrawals);

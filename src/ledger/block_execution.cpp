@@ -141,7 +141,6 @@ Result<BlockResult, BlockError> BlockExecution::finish(
     reward(ommers);
     if (withdrawals) withdraw(*withdrawals);
     MILLRACE_TRY_VOID(collect_requests());
-    result_.receipts_root = receipts_root(result_.receipts);
     return std::move(result_);
 }
 

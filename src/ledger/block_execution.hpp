@@ -23,7 +23,7 @@ class BlockExecution {
     /// The receipt is also the last of the result's.
     Result<const types::TransactionReceipt*, TransactionError> add(
         const types::Transaction& transaction, const Address& sender);
-    /// Rewards, withdrawals, requests.
+    /// Rewards, withdrawals, requests; all of the result but the root of the receipts.
     Result<BlockResult, BlockError> finish(const std::vector<types::Header>& ommers,
                                            const std::vector<types::Withdrawal>* withdrawals) &&;
 

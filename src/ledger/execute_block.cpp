@@ -121,6 +121,7 @@ Result<BlockResult, BlockFailure> execute_block(
     auto finished = std::move(execution).finish(block.ommers,
                                                 block.withdrawals ? &*block.withdrawals : nullptr);
     if (!finished) return fail(finished.error());
+    finished->receipts_root = receipts_root(finished->receipts);
     return std::move(*finished);
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "crypto/hash.hpp"
 #include "ledger/transition.hpp"
 #include "trie/root.hpp"
 
@@ -16,7 +17,33 @@ Hash32 root_of_list(const std::vector<T>& items) {
     return trie::indexed_root(encoded);
 }
 
+/// From here on a block is worth waking others for.
+constexpr std::size_t parallel_from = 64;
+
 }  // namespace
+
+EncodedBody encode_body(const std::vector<types::SignedTransaction>& transactions,
+                        const std::vector<types::TransactionReceipt>& receipts,
+                        const ParallelFor& parallel_for) {
+    EncodedBody encoded;
+    encoded.transactions.resize(transactions.size());
+    encoded.transaction_hashes.resize(transactions.size());
+    encoded.receipts.resize(receipts.size());
+    const std::size_t part_count = transactions.size() < parallel_from ? 1 : 16;
+    for_each_part(
+        parallel_for, transactions.size(), part_count, [&](std::size_t first, std::size_t last) {
+            for (std::size_t index = first; index < last; ++index) {
+                encoded.transactions[index] = transactions[index].encode();
+                encoded.transaction_hashes[index] = crypto::keccak256(encoded.transactions[index]);
+            }
+        });
+    for_each_part(parallel_for, receipts.size(), part_count,
+                  [&](std::size_t first, std::size_t last) {
+                      for (std::size_t index = first; index < last; ++index)
+                          encoded.receipts[index] = receipts[index].encode();
+                  });
+    return encoded;
+}
 
 Hash32 transactions_root(const std::vector<types::SignedTransaction>& transactions) {
     return root_of_list(transactions);

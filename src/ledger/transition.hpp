@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/parallel_for.hpp"
 #include "base/result.hpp"
 #include "evm/machine.hpp"
 #include "ledger/chain_config.hpp"
@@ -141,9 +142,9 @@ Result<void, BlockFailure> check_header(const ChainConfig& config, const types::
 U256 next_base_fee(const ChainConfig& config, const types::Header& parent) noexcept;
 std::uint64_t next_excess_blob_gas(const Rules& rules, const types::Header& parent) noexcept;
 
-/// Senders of all transactions, null where a signature is bad. `parallel_for(count, body)` may run
-/// bodies on several threads; plain code runs them in order.
-using ParallelFor = std::function<void(std::size_t count, const std::function<void(std::size_t)>&)>;
+using millrace::ParallelFor;
+
+/// Senders of all transactions, null where a signature is bad.
 std::vector<std::optional<Address>> recover_senders(
     const std::vector<types::SignedTransaction>& transactions, evm::Revision revision,
     const ParallelFor& parallel_for);
@@ -165,6 +166,16 @@ Result<BlockResult, BlockFailure> execute_block(
 /// The result against the header: gas, bloom, receipts, requests. The state root is the caller's.
 Result<void, BlockFailure> check_result(const types::Block& block, const BlockResult& result);
 
+/// A block's transactions and receipts as they stand in its roots and in the store.
+struct EncodedBody {
+    std::vector<Bytes> transactions;
+    std::vector<Hash32> transaction_hashes;
+    std::vector<Bytes> receipts;
+};
+[[nodiscard]] EncodedBody encode_body(const std::vector<types::SignedTransaction>& transactions,
+                                      const std::vector<types::TransactionReceipt>& receipts,
+                                      const ParallelFor& parallel_for = {});
+
 /// Builds a block's body one transaction at a time, for whoever produces blocks; the same steps as
 /// execute_block().
 class BlockBuilder {
@@ -174,7 +185,8 @@ class BlockBuilder {
     /// it.
     BlockBuilder(const ChainConfig& config, types::Header header,
                  const state::StateView& parent_state,
-                 const state::TransactionState::BlockHashes& block_hashes, evm::Arena& arena);
+                 const state::TransactionState::BlockHashes& block_hashes, evm::Arena& arena,
+                 ParallelFor parallel_for = {});
     ~BlockBuilder();
     /// Adds it, or says why it cannot be in this block.
     Result<types::TransactionReceipt, TransactionError> add(
@@ -186,6 +198,7 @@ class BlockBuilder {
     struct Built {
         types::Block block;
         BlockResult result;
+        EncodedBody encoded;
     };
     Result<Built, BlockFailure> finish(
         std::optional<std::vector<types::Withdrawal>> withdrawals) &&;

@@ -27,7 +27,7 @@ void Pool::State::put(Senders::iterator sender, std::uint64_t nonce, Waiting wai
     const auto sum = checked_add(owner.cost, waiting.cost);
     MILLRACE_ASSERT(sum.has_value());
     owner.cost = *sum;
-    owner.prices.insert(waiting.price);
+    ++owner.prices[waiting.price];
     bytes += waiting.transaction->size;
     const bool new_hash =
         places.emplace(waiting.transaction->hash, Place{sender->first, nonce}).second;
@@ -42,7 +42,8 @@ Waiting Pool::State::take(Senders::iterator sender, std::uint64_t nonce) {
     MILLRACE_ASSERT(!node.empty());
     Waiting waiting = std::move(node.mapped());
     owner.cost = wrapping_sub(owner.cost, waiting.cost);
-    owner.prices.erase(owner.prices.find(waiting.price));
+    const auto price = owner.prices.find(waiting.price);
+    if (--price->second == 0) owner.prices.erase(price);
     owner.pending_end = std::min(owner.pending_end, std::max(nonce, owner.state.nonce));
     bytes -= waiting.transaction->size;
     places.erase(waiting.transaction->hash);
@@ -64,7 +65,7 @@ void Pool::State::settle(Senders::iterator sender) {
         senders.erase(sender);
         return;
     }
-    owner.ranked = Rank{count == owner.queue.size(), *owner.prices.begin()};
+    owner.ranked = Rank{count == owner.queue.size(), owner.prices.begin()->first};
     ranks.emplace(*owner.ranked, sender->first);
 }
 

@@ -41,7 +41,7 @@ struct Rank {
 struct Sender {
     SenderState state;
     std::map<std::uint64_t, Waiting> queue;  ///< by nonce, none below state.nonce
-    std::multiset<Price> prices;             ///< of all in the queue
+    std::map<Price, std::size_t> prices;     ///< how often each is in the queue
     U256 cost;                               ///< sum over the queue, ≤ state.balance
     std::uint64_t pending_end = 0;           ///< state.nonce … pending_end - 1 are pending
     std::uint64_t pending_counted = 0;       ///< as the pool's sum has it

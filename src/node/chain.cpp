@@ -74,8 +74,12 @@ Hash32 Chain::State::hash_of(std::uint64_t number) const {
     return recent[recent.size() - 1 - depth];
 }
 
+std::shared_ptr<const state::StateView> Chain::State::working_state() const {
+    return make_overlay(database.working(), overrides);
+}
+
 void Chain::State::stand_on_head() {
-    parent_state = make_overlay(database.latest(), overrides);
+    parent_state = working_state();
     block_hashes = [this](std::uint64_t number) { return hash_of(number); };
 }
 
@@ -87,9 +91,9 @@ state::StateDiff Chain::State::with_overrides(state::StateDiff diff) const {
 }
 
 bool Chain::State::write(state::WriteBatch& batch, const types::Block& block, const Hash32& hash,
-                         const std::vector<types::TransactionReceipt>& receipts) {
+                         const ledger::EncodedBody& encoded) {
     const Height height{block.header.number};
-    put_block(batch, block, hash, receipts);
+    put_block(batch, block, hash, encoded);
     if (options.history && height.value > *options.history) {
         // Whether all is done does not matter: the next block goes on.
         static_cast<void>(database.stage_prune(Height{height.value - *options.history},
@@ -144,11 +148,12 @@ Result<void, ImportFailure> Chain::import(const types::Block& block,
         return refused(checked.error());
 
     state::WriteBatch batch;
-    const Hash32 root =
-        chain.database.stage(height, chain.with_overrides(std::move(result->diff)), batch);
+    const Hash32 root = chain.database.stage(height, chain.with_overrides(std::move(result->diff)),
+                                             batch, parallel_for);
     if (root != block.header.state_root)
         return refused({.error = ledger::BlockError::bad_state_root, .transaction = {}});
-    if (!chain.write(batch, block, block.header.hash(), result->receipts))
+    const auto encoded = ledger::encode_body(block.transactions, result->receipts, parallel_for);
+    if (!chain.write(batch, block, block.header.hash(), encoded))
         return Err{ImportFailure{{}, chain.store.why()}};
     return {};
 }
@@ -176,8 +181,17 @@ std::unique_ptr<ledger::BlockBuilder> Chain::begin_block(std::uint64_t timestamp
         header.parent_beacon_block_root = Hash32{};
     }
     chain.stand_on_head();
-    return std::make_unique<ledger::BlockBuilder>(
-        *chain.config, std::move(header), *chain.parent_state, chain.block_hashes, *chain.arena);
+    return std::make_unique<ledger::BlockBuilder>(*chain.config, std::move(header),
+                                                  *chain.parent_state, chain.block_hashes,
+                                                  *chain.arena, chain.parallel_for);
+}
+
+std::shared_ptr<const state::StateView> Chain::working_state() const {
+    return state_->working_state();
+}
+
+void Chain::run_parallel(ParallelFor parallel_for) {
+    state_->parallel_for = std::move(parallel_for);
 }
 
 std::optional<Chain::Sealed> Chain::seal(ledger::BlockBuilder::Built built, std::string& why) {
@@ -188,12 +202,13 @@ std::optional<Chain::Sealed> Chain::seal(ledger::BlockBuilder::Built built, std:
     MILLRACE_ASSERT(header.parent_hash == chain.head.hash);
     MILLRACE_ASSERT(header.number == chain.head.header.number + 1);
     state::WriteBatch batch;
-    header.state_root = chain.database.stage(
-        Height{header.number}, chain.with_overrides(std::move(built.result.diff)), batch);
+    header.state_root = chain.database.stage(Height{header.number},
+                                             chain.with_overrides(std::move(built.result.diff)),
+                                             batch, chain.parallel_for);
     // What others would refuse is not written.
     MILLRACE_ASSERT(ledger::check_header(*chain.config, header, chain.head.header, false));
     sealed.hash = header.hash();
-    if (!chain.write(batch, sealed.block, sealed.hash, sealed.receipts)) {
+    if (!chain.write(batch, sealed.block, sealed.hash, built.encoded)) {
         why = chain.store.why();
         return std::nullopt;
     }

@@ -78,6 +78,9 @@ class Chain {
     /// Of now, with what override_state() said.
     [[nodiscard]] std::shared_ptr<const ChainView> view() const;
     [[nodiscard]] const ledger::ChainConfig& config() const noexcept;
+    /// The state after the head, for the writer's thread and until the next block or rollback();
+    /// what it reads is remembered for the block that comes.
+    [[nodiscard]] std::shared_ptr<const state::StateView> working_state() const;
 
     /// Checks and executes a block on the head, compares all roots, writes it synced. After a
     /// failure nothing has happened.
@@ -89,8 +92,10 @@ class Chain {
     [[nodiscard]] std::unique_ptr<ledger::BlockBuilder> begin_block(std::uint64_t timestamp,
                                                                     const Address& coinbase,
                                                                     const Hash32& prev_randao);
+    /// Threads that begin_block(), its builder and seal() may use; they outlive the chain.
+    void run_parallel(ParallelFor parallel_for);
     /// Computes the state root, completes the header, writes synced. Null: the disk failed, nothing
-    /// happened, `why` tells. `built` stands on the head.
+    /// happened, `why` tells. `built` stands on the head and is as finish() gave it.
     struct Sealed {
         types::Block block;
         Hash32 hash;

@@ -104,13 +104,30 @@ std::optional<GenesisRow> decode_genesis_row(ByteView row) {
 }
 
 Bytes encode_body_row(const types::Block& block) {
-    const Bytes whole = block.encode();
+    return encode_body_row(block, ledger::encode_body(block.transactions, {}).transactions);
+}
+
+Bytes encode_body_row(const types::Block& block, const std::vector<Bytes>& transactions) {
+    MILLRACE_ASSERT(transactions.size() == block.transactions.size());
+    types::Block rest;
+    rest.ommers = block.ommers;
+    rest.withdrawals = block.withdrawals;
+    const Bytes whole = rest.encode();
     const auto items = read_items(whole);
     MILLRACE_ASSERT(items.has_value());
-    MILLRACE_ASSERT(!items->empty());
+    MILLRACE_ASSERT(items->size() >= 2);
     RlpWriter writer;
     const auto list = writer.begin_list();
-    for (const ByteView item : std::span{*items}.subspan(1))
+    const auto transaction_list = writer.begin_list();
+    for (std::size_t index = 0; index < transactions.size(); ++index) {
+        if (types::has_type_byte(block.transactions[index].transaction.kind)) {
+            writer.write(ByteView{transactions[index]});
+        } else {
+            writer.write_raw(transactions[index]);
+        }
+    }
+    writer.end_list(transaction_list);
+    for (const ByteView item : std::span{*items}.subspan(2))
         writer.write_raw(item);
     writer.end_list(list);
     return std::move(writer).take();
@@ -129,10 +146,14 @@ std::optional<types::Block> decode_block_rows(ByteView header, ByteView body) {
 }
 
 Bytes encode_receipts_row(const std::vector<types::TransactionReceipt>& receipts) {
+    return encode_receipts_row(ledger::encode_body({}, receipts).receipts);
+}
+
+Bytes encode_receipts_row(const std::vector<Bytes>& receipts) {
     RlpWriter writer;
     const auto list = writer.begin_list();
-    for (const types::TransactionReceipt& receipt : receipts)
-        writer.write(ByteView{receipt.encode()});
+    for (const Bytes& receipt : receipts)
+        writer.write(ByteView{receipt});
     writer.end_list(list);
     return std::move(writer).take();
 }
@@ -166,16 +187,16 @@ std::optional<types::Header> decode_header_row(ByteView row) {
 }
 
 void put_block(state::WriteBatch& batch, const types::Block& block, const Hash32& hash,
-               const std::vector<types::TransactionReceipt>& receipts) {
+               const ledger::EncodedBody& encoded) {
     const Height height{block.header.number};
     const Bytes key = state::height_key(height);
     batch.put(Table::headers, key, block.header.encode());
-    batch.put(Table::bodies, key, encode_body_row(block));
-    batch.put(Table::receipts, key, encode_receipts_row(receipts));
+    batch.put(Table::bodies, key, encode_body_row(block, encoded.transactions));
+    batch.put(Table::receipts, key, encode_receipts_row(encoded.receipts));
     batch.put(Table::block_numbers, to_bytes(hash.view()), key);
     std::uint32_t index = 0;
-    for (const types::SignedTransaction& transaction : block.transactions)
-        batch.put(Table::transactions, to_bytes(transaction.hash().view()),
+    for (const Hash32& transaction : encoded.transaction_hashes)
+        batch.put(Table::transactions, to_bytes(transaction.view()),
                   encode_place_row(height, index++));
     batch.put(Table::meta, to_bytes(as_bytes(head_key)),
               encode_head_row({.height = height, .hash = hash}));

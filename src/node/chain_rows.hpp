@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/quantity.hpp"
+#include "ledger/transition.hpp"
 #include "state/key_value.hpp"
 #include "types/block.hpp"
 
@@ -39,10 +40,15 @@ struct GenesisRow {
 /// The RLP of a block is that of its header and its body's items; the body's row holds the latter
 /// as a list.
 [[nodiscard]] Bytes encode_body_row(const types::Block& block);
+/// The same where the block's transactions are encoded already.
+[[nodiscard]] Bytes encode_body_row(const types::Block& block,
+                                    const std::vector<Bytes>& transactions);
 [[nodiscard]] std::optional<types::Block> decode_block_rows(ByteView header, ByteView body);
 
 /// RLP list of the receipts as in their trie.
 [[nodiscard]] Bytes encode_receipts_row(const std::vector<types::TransactionReceipt>& receipts);
+/// The same of encoded ones.
+[[nodiscard]] Bytes encode_receipts_row(const std::vector<Bytes>& receipts);
 [[nodiscard]] std::optional<std::vector<types::TransactionReceipt>> decode_receipts_row(
     ByteView row);
 
@@ -56,9 +62,10 @@ struct PlaceRow {
 
 [[nodiscard]] std::optional<types::Header> decode_header_row(ByteView row);
 
-/// Appends all rows of a block but those of the state, the head's among them.
+/// Appends all rows of a block but those of the state, the head's among them. `encoded` is of this
+/// block.
 void put_block(state::WriteBatch& batch, const types::Block& block, const Hash32& hash,
-               const std::vector<types::TransactionReceipt>& receipts);
+               const ledger::EncodedBody& encoded);
 /// Appends what takes them away again; the head's row is the caller's.
 void erase_block(state::WriteBatch& batch, const types::Block& block, const Hash32& hash);
 

@@ -21,6 +21,7 @@ struct Chain::State {
 
     state::StateDatabase database;
     std::shared_ptr<evm::Arena> arena;
+    ParallelFor parallel_for;  ///< empty: in this thread alone
     Head head;
     std::deque<Hash32> recent;  ///< hashes of the newest blocks, at most 256; the head's is last
     std::shared_ptr<const StoredView> view;
@@ -36,12 +37,12 @@ struct Chain::State {
     void load_head(const Head& newest);
     void publish();
     [[nodiscard]] Hash32 hash_of(std::uint64_t number) const;
+    [[nodiscard]] std::shared_ptr<const state::StateView> working_state() const;
     void stand_on_head();
     [[nodiscard]] state::StateDiff with_overrides(state::StateDiff diff) const;
     /// Writes a block that stands on the head, whose rows of the state are in `batch` already.
     [[nodiscard]] bool write(state::WriteBatch& batch, const types::Block& block,
-                             const Hash32& hash,
-                             const std::vector<types::TransactionReceipt>& receipts);
+                             const Hash32& hash, const ledger::EncodedBody& encoded);
 };
 
 }  // namespace millrace::node

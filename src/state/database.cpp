@@ -5,26 +5,52 @@
 
 #include "base/assert.hpp"
 #include "state/database_state.hpp"
+#include "trie/node.hpp"
 
 namespace millrace::state {
+namespace {
+
+template <typename DatabaseState>
+class WorkingView final : public StateView {
+  public:
+    explicit WorkingView(DatabaseState& state) : state_{state}, snapshot_{state.published()} {}
+
+    [[nodiscard]] std::optional<Account> account(const Address& address) const override {
+        const auto row = state_.head_rows.account(address);
+        if (!row) return std::nullopt;
+        return row->account;
+    }
+    [[nodiscard]] U256 storage(const Address& address, const U256& key) const override {
+        return state_.head_rows.slot(address, key);
+    }
+    [[nodiscard]] bool has_storage(const Address& address) const override {
+        const auto row = state_.head_rows.account(address);
+        return row && row->storage_root != trie::empty_root;
+    }
+    [[nodiscard]] evm::CodePtr code(const Hash32& hash) const override {
+        return snapshot_->code(hash);
+    }
+
+  private:
+    DatabaseState& state_;
+    std::shared_ptr<const StateSnapshot> snapshot_;
+};
+
+}  // namespace
 
 StateDatabase::State::State(KeyValueStore& rows, Options options)
     : store{rows},
       codes{std::make_shared<CodeCache>(options.code_cache_size_max)},
-      nodes{options.node_cache_size_max} {
+      nodes{options.node_cache_size_max},
+      head_rows{store} {
     publish();
 }
 
 std::optional<Bytes> StateDatabase::State::node(const Bytes& key) {
-    if (const Bytes* known = nodes.find(key)) return *known;
+    if (auto known = nodes.find(key)) return known;
     auto row = store.get(Table::nodes, key);
-    if (row) cache_node(key, *row);
+    if (row) nodes.put(key, *row);
     return row;
-}
-
-void StateDatabase::State::cache_node(const Bytes& key, const Bytes& node) {
-    constexpr std::size_t overhead_size = 160;  // list, index and two vectors
-    nodes.put(key, node, 2 * key.size() + node.size() + overhead_size);
 }
 
 std::shared_ptr<const StateSnapshot> StateDatabase::State::published() const {
@@ -56,6 +82,10 @@ std::shared_ptr<const StateView> StateDatabase::latest() const {
     return snapshot()->latest();
 }
 
+std::shared_ptr<const StateView> StateDatabase::working() const {
+    return std::make_shared<WorkingView<State>>(*state_);
+}
+
 std::shared_ptr<const StateView> StateDatabase::at(Height height) const {
     return snapshot()->at(height);
 }
@@ -68,13 +98,14 @@ std::optional<AccountProof> StateDatabase::prove(Height height, const Address& a
 void StateDatabase::committed(Height height) {
     MILLRACE_ASSERT(state_->pending.has_value());
     MILLRACE_ASSERT(state_->pending->height == height);
-    for (const auto& [key, node] : state_->pending->nodes) {
+    for (auto& [key, node] : state_->pending->nodes) {
         if (node) {
-            state_->cache_node(key, *node);
+            state_->nodes.put(std::move(key), std::move(*node));
         } else {
             state_->nodes.erase(key);
         }
     }
+    state_->head_rows.apply(state_->pending->head_rows);
     state_->pending.reset();
     state_->publish();
     MILLRACE_ASSERT(state_->head == height);
@@ -83,6 +114,7 @@ void StateDatabase::committed(Height height) {
 void StateDatabase::rolled_back(Height height) {
     state_->pending.reset();
     state_->nodes.clear();
+    state_->head_rows.clear();
     state_->publish();
     MILLRACE_ASSERT(state_->head == height);
 }

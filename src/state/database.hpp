@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/parallel_for.hpp"
 #include "base/quantity.hpp"
 #include "state/key_value.hpp"
 #include "state/snapshot.hpp"
@@ -35,6 +36,9 @@ class StateDatabase {
 
     /// The state after the newest staged and written block.
     [[nodiscard]] std::shared_ptr<const StateView> latest() const;
+    /// The same for the writer's thread, until committed() or rolled_back(): remembers what it
+    /// reads for later reads and for stage(). The database outlives it.
+    [[nodiscard]] std::shared_ptr<const StateView> working() const;
     /// The state after block `height`; null when it is newer than the head or its history is
     /// pruned.
     [[nodiscard]] std::shared_ptr<const StateView> at(Height height) const;
@@ -46,7 +50,8 @@ class StateDatabase {
     /// for the genesis), and appends every row to `batch`. Nothing changes until the caller has
     /// written the batch and said so with committed(); without it the next stage() starts from the
     /// old head.
-    [[nodiscard]] Hash32 stage(Height height, const StateDiff& diff, WriteBatch& batch);
+    [[nodiscard]] Hash32 stage(Height height, const StateDiff& diff, WriteBatch& batch,
+                               const ParallelFor& parallel_for = {});
     void committed(Height height);
 
     /// Appends what undoes the head down to `height` (≤ head); the tables are then as they were

@@ -14,45 +14,50 @@
 namespace millrace::state {
 namespace {
 
-/// Writes rows of one block and keeps what they overwrite. Each key at most once.
+/// Rows of one block with what they overwrite. Each key at most once.
 class BlockRows {
   public:
     /// Before the genesis nothing can be read: it keeps no history.
-    BlockRows(Height height, WriteBatch& batch) noexcept
-        : height_{height}, batch_{batch}, keeps_history_{height.value > 0} {}
+    explicit BlockRows(Height height) noexcept
+        : height_{height}, keeps_history_{height.value > 0} {}
 
-    void write(Table table, const Bytes& key, std::optional<Bytes> before,
-               std::optional<Bytes> after) {
+    void write(Table table, Bytes key, std::optional<Bytes> before, std::optional<Bytes> after) {
         if (before == after) return;
         if (keeps_history_) {
             batch_.put(history_of(table), history_key(key, height_),
                        before ? std::move(*before) : Bytes{});
-            changed_.push_back({table, key});
+            write_changed(changed_, table, key);
         }
         if (after) {
-            batch_.put(table, key, std::move(*after));
+            batch_.put(table, std::move(key), std::move(*after));
         } else {
-            batch_.erase(table, key);
+            batch_.erase(table, std::move(key));
         }
     }
 
     void write_code(const evm::Code& code) {
-        const Bytes key = to_bytes(code.hash().view());
-        if (keeps_history_) changed_.push_back({Table::codes, key});
-        batch_.put(Table::codes, key, to_bytes(code.view()));
+        if (keeps_history_) write_changed(changed_, Table::codes, code.hash().view());
+        batch_.put(Table::codes, to_bytes(code.hash().view()), to_bytes(code.view()));
+    }
+
+    void append(BlockRows later) {
+        batch_.append(std::move(later.batch_));
+        changed_.write_raw(later.changed_.view());
     }
 
     void finish() {
         if (keeps_history_)
-            batch_.put(Table::changes, height_key(height_), encode_changes(changed_));
+            batch_.put(Table::changes, height_key(height_), changes_row(changed_.view()));
         batch_.put(Table::meta, to_bytes(state_head_key()), encode_state_height(height_));
     }
 
+    [[nodiscard]] WriteBatch take() && { return std::move(batch_); }
+
   private:
     Height height_;
-    WriteBatch& batch_;
     bool keeps_history_;
-    std::vector<ChangedKey> changed_;
+    WriteBatch batch_;
+    codec::RlpWriter changed_;  ///< items of the row of changes
 };
 
 class NoNodes final : public trie::NodeSource {
@@ -63,8 +68,9 @@ class NoNodes final : public trie::NodeSource {
 };
 
 trie::Updated update_or_stop(const trie::NodeSource& source, const TrieName& name,
-                             std::span<const trie::UpdateView> updates) {
-    auto updated = trie::update(source, updates);
+                             std::span<const trie::UpdateView> updates,
+                             const ParallelFor& parallel_for = {}) {
+    auto updated = trie::update(source, updates, parallel_for);
     if (!updated) stop_on_damage(Table::nodes, name.prefix(), to_text(updated.error()));
     return std::move(updated).value();
 }
@@ -119,40 +125,94 @@ Turns read_all(const KeyValueView& rows, Table table, ByteView prefix) {
 template <typename DatabaseState>
 class Stage {
   public:
-    Stage(DatabaseState& state, Height height, WriteBatch& batch)
-        : state_{state}, rows_{height, batch} {
+    Stage(DatabaseState& state, Height height, const ParallelFor& parallel_for)
+        : state_{state}, parallel_for_{parallel_for}, whole_{height} {
         state_.pending.emplace();
         state_.pending->height = height;
     }
 
     Hash32 run(const StateDiff& diff) {
-        struct Entry {
-            Hash32 hashed;
-            const Address* address;
-            const AccountDiff* change;
-        };
-        std::vector<Entry> entries;
-        entries.reserve(diff.accounts.size());
-        for (const auto& [address, change] : diff.accounts)
-            entries.push_back({hashed_key(address), &address, &change});
-        std::ranges::sort(entries, {}, &Entry::hashed);
-        std::vector<Bytes> leaves;
-        std::vector<trie::UpdateView> updates;
-        leaves.reserve(entries.size());
-        updates.reserve(entries.size());
-        for (const Entry& entry : entries) {
-            leaves.push_back(write_account(entry.hashed, *entry.address, *entry.change));
-            updates.push_back({entry.hashed.view(), leaves.back()});
-        }
+        std::vector<Entry> entries = sorted_entries(diff);
+        std::vector<trie::UpdateView> updates(entries.size());
+        in_parts(entries.size(), [&](Part& part, std::size_t index) {
+            Entry& entry = entries[index];
+            entry.leaf = write_account(part, entry.hashed, *entry.address, *entry.change);
+            updates[index] = {entry.hashed.view(), entry.leaf};
+        });
         write_codes(diff);
         const TrieName name = TrieName::accounts();
-        trie::Updated updated = update_or_stop(Nodes{state_, name}, name, updates);
-        write_nodes(name, std::move(updated.changes));
-        rows_.finish();
+        trie::Updated updated = update_or_stop(Nodes{state_, name}, name, updates, parallel_for_);
+        in_parts(updated.changes.size(), [&](Part& part, std::size_t index) {
+            write_node(part, name, std::move(updated.changes[index]));
+        });
         return updated.root;
     }
 
+    void finish(WriteBatch& batch) {
+        whole_.rows.finish();
+        batch.append(std::move(whole_.rows).take());
+    }
+
   private:
+    struct Entry {
+        Hash32 hashed;
+        const Address* address = nullptr;
+        const AccountDiff* change = nullptr;
+        Bytes leaf;
+    };
+
+    /// What the work on some of the accounts or nodes comes to.
+    struct Part {
+        explicit Part(Height height) noexcept : rows{height} {}
+        BlockRows rows;
+        std::vector<std::pair<Bytes, std::optional<Bytes>>> nodes;
+        HeadRows::Changes head;
+    };
+
+    std::vector<Entry> sorted_entries(const StateDiff& diff) const {
+        std::vector<Entry> entries(diff.accounts.size());
+        std::size_t next = 0;
+        for (const auto& [address, change] : diff.accounts) {
+            entries[next].address = &address;
+            entries[next].change = &change;
+            ++next;
+        }
+        for_each_part(parallel_for_, entries.size(), part_count(entries.size()),
+                      [&](std::size_t first, std::size_t last) {
+                          for (std::size_t index = first; index < last; ++index)
+                              entries[index].hashed = hashed_key(*entries[index].address);
+                      });
+        std::ranges::sort(entries, {}, &Entry::hashed);
+        return entries;
+    }
+
+    /// Few are not worth waking others for.
+    static std::size_t part_count(std::size_t count) noexcept { return count < 64 ? 1 : 16; }
+
+    /// body(part, index) for all below `count`; what the parts hold goes behind `whole_` in order.
+    template <typename Body>
+    void in_parts(std::size_t count, const Body& body) {
+        std::vector<Part> parts(part_count(count), Part{state_.pending->height});
+        for_each_index(parallel_for_, parts.size(), [&](std::size_t number) {
+            const std::size_t last = count * (number + 1) / parts.size();
+            for (std::size_t index = count * number / parts.size(); index < last; ++index)
+                body(parts[number], index);
+        });
+        for (Part& part : parts) {
+            whole_.rows.append(std::move(part.rows));
+            move_behind(state_.pending->nodes, part.nodes);
+            move_behind(state_.pending->head_rows.accounts, part.head.accounts);
+            move_behind(state_.pending->head_rows.slots, part.head.slots);
+            state_.pending->head_rows.clears_storage |= part.head.clears_storage;
+        }
+    }
+
+    template <typename T>
+    static void move_behind(std::vector<T>& into, std::vector<T>& from) {
+        into.insert(into.end(), std::make_move_iterator(from.begin()),
+                    std::make_move_iterator(from.end()));
+    }
+
     /// The head's nodes of one trie.
     class Nodes final : public trie::NodeSource {
       public:
@@ -167,43 +227,49 @@ class Stage {
     };
 
     /// The account's new leaf; empty when it is gone.
-    Bytes write_account(const Hash32& hashed, const Address& address, const AccountDiff& change) {
-        const Bytes key = to_bytes(address.view());
-        std::optional<Bytes> before = state_.store.get(Table::accounts, key);
-        const auto old_row = read_account_row(key, before);
-        const Hash32 old_root = old_row ? old_row->storage_root : trie::empty_root;
+    Bytes write_account(Part& part, const Hash32& hashed, const Address& address,
+                        const AccountDiff& change) {
+        const std::optional<AccountRow> before = state_.head_rows.peek(address);
+        const Hash32 old_root = before ? before->storage_root : trie::empty_root;
         const bool clears = change.storage_cleared || !change.account;
         Hash32 root = old_root;
         if (clears && old_root != trie::empty_root) {
-            root = replace_storage(hashed, address, change);
+            root = replace_storage(part, hashed, address, change);
         } else if (change.account && !change.storage.empty()) {
-            root = change_storage(hashed, address, change.storage);
+            root = change_storage(part, hashed, address, change.storage);
         }
-        if (!change.account) {
-            rows_.write(Table::accounts, key, std::move(before), std::nullopt);
-            return {};
-        }
-        rows_.write(Table::accounts, key, std::move(before),
-                    encode_account_row({*change.account, root}));
+        std::optional<AccountRow> after;
+        if (change.account) after = AccountRow{*change.account, root};
+        part.rows.write(Table::accounts, to_bytes(address.view()), encoded(before), encoded(after));
+        part.head.accounts.emplace_back(address, after);
+        if (!after) return {};
         return account_leaf(*change.account, root);
     }
 
-    Hash32 change_storage(const Hash32& hashed, const Address& address, const Storage& slots) {
+    static std::optional<Bytes> encoded(const std::optional<AccountRow>& row) {
+        if (!row) return std::nullopt;
+        return encode_account_row(*row);
+    }
+
+    Hash32 change_storage(Part& part, const Hash32& hashed, const Address& address,
+                          const Storage& slots) {
         for (const auto& [slot, value] : slots) {
-            const Bytes key = storage_key(address, slot);
-            rows_.write(Table::storage, key, state_.store.get(Table::storage, key),
-                        storage_row(value));
+            part.rows.write(Table::storage, storage_key(address, slot),
+                            storage_row(state_.head_rows.peek(address, slot)), storage_row(value));
+            part.head.slots.push_back({address, slot, value});
         }
         const TrieName name = TrieName::storage_of(hashed);
         const SlotUpdates updates{slots};
         trie::Updated updated = update_or_stop(Nodes{state_, name}, name, updates.view());
-        write_nodes(name, std::move(updated.changes));
+        for (trie::NodeChange& change : updated.changes)
+            write_node(part, name, std::move(change));
         return updated.root;
     }
 
     /// All slots and nodes go; `change` begins on nothing.
-    Hash32 replace_storage(const Hash32& hashed, const Address& address,
+    Hash32 replace_storage(Part& part, const Hash32& hashed, const Address& address,
                            const AccountDiff& change) {
+        part.head.clears_storage = true;
         Turns slots = read_all(state_.store, Table::storage, address.view());
         const TrieName name = TrieName::storage_of(hashed);
         Turns nodes = read_all(state_.store, Table::nodes, name.prefix());
@@ -218,22 +284,21 @@ class Stage {
             root = updated.root;
         }
         for (auto& [key, turn] : slots)
-            rows_.write(Table::storage, key, std::move(turn.before), std::move(turn.after));
+            part.rows.write(Table::storage, key, std::move(turn.before), std::move(turn.after));
         for (auto& [key, turn] : nodes)
-            write_node(key, std::move(turn.before), std::move(turn.after));
+            write_node(part, key, std::move(turn.before), std::move(turn.after));
         return root;
     }
 
-    void write_nodes(const TrieName& name, std::vector<trie::NodeChange> changes) {
-        for (trie::NodeChange& change : changes) {
-            write_node(name.node_key(change.path), std::move(change.before),
-                       std::move(change.node));
-        }
+    static void write_node(Part& part, const TrieName& name, trie::NodeChange change) {
+        write_node(part, name.node_key(change.path), std::move(change.before),
+                   std::move(change.node));
     }
 
-    void write_node(const Bytes& key, std::optional<Bytes> before, std::optional<Bytes> after) {
-        state_.pending->nodes.emplace_back(key, after);
-        rows_.write(Table::nodes, key, std::move(before), std::move(after));
+    static void write_node(Part& part, Bytes key, std::optional<Bytes> before,
+                           std::optional<Bytes> after) {
+        part.nodes.emplace_back(key, after);
+        part.rows.write(Table::nodes, std::move(key), std::move(before), std::move(after));
     }
 
     void write_codes(const StateDiff& diff) {
@@ -241,13 +306,14 @@ class Stage {
             MILLRACE_ASSERT(code->hash() == hash);
             if (hash == evm::empty_code_hash) continue;
             if (state_.store.get(Table::codes, hash.view())) continue;
-            rows_.write_code(*code);
+            whole_.rows.write_code(*code);
             state_.codes->put(code);
         }
     }
 
     DatabaseState& state_;
-    BlockRows rows_;
+    const ParallelFor parallel_for_;
+    Part whole_;
 };
 
 std::vector<ChangedKey> read_changes_row(ByteView key, const std::optional<Bytes>& row) {
@@ -259,10 +325,14 @@ std::vector<ChangedKey> read_changes_row(ByteView key, const std::optional<Bytes
 
 }  // namespace
 
-Hash32 StateDatabase::stage(Height height, const StateDiff& diff, WriteBatch& batch) {
+Hash32 StateDatabase::stage(Height height, const StateDiff& diff, WriteBatch& batch,
+                            const ParallelFor& parallel_for) {
     const Height expected{state_->head ? state_->head->value + 1 : 0};
     MILLRACE_ASSERT(height == expected);
-    return Stage<State>{*state_, height, batch}.run(diff);
+    Stage<State> stage{*state_, height, parallel_for};
+    const Hash32 root = stage.run(diff);
+    stage.finish(batch);
+    return root;
 }
 
 bool StateDatabase::stage_rollback(Height height, WriteBatch& batch) {

@@ -8,17 +8,12 @@
 
 #include "state/code_cache.hpp"
 #include "state/database.hpp"
-#include "state/lru_cache.hpp"
+#include "state/head_rows.hpp"
+#include "state/node_cache.hpp"
 #include "state/rows.hpp"
 #include "trie/source.hpp"
 
 namespace millrace::state {
-
-struct BytesHash {
-    std::size_t operator()(const Bytes& bytes) const noexcept {
-        return std::hash<std::string_view>{}(as_text(bytes));
-    }
-};
 
 struct StateDatabase::State {
     State(KeyValueStore& rows, Options options);
@@ -26,18 +21,19 @@ struct StateDatabase::State {
     KeyValueStore& store;
     std::shared_ptr<CodeCache> codes;
 
-    /// Nodes as the store holds them at the head; only the writer's.
-    LruCache<Bytes, Bytes, BytesHash> nodes;
-    /// What staged rows will make of `nodes` once they are written.
+    /// As the store holds them at the head; only the writer's.
+    NodeCache nodes;
+    HeadRows head_rows;
+    /// What staged rows will make of both once they are written.
     struct Pending {
         Height height;
         std::vector<std::pair<Bytes, std::optional<Bytes>>> nodes;
+        HeadRows::Changes head_rows;
     };
     std::optional<Pending> pending;
     std::optional<Height> head;
 
     [[nodiscard]] std::optional<Bytes> node(const Bytes& key);
-    void cache_node(const Bytes& key, const Bytes& node);
 
     /// A leaf lock around one pointer: readers take the newest snapshot while the writer replaces
     /// it; nothing is called under it.

@@ -177,6 +177,7 @@ TEST_P(DatabaseRuns, roots_views_proofs_rollback_and_pruning_agree_with_plain_ma
             rows.push_back(all_rows(store));
             ASSERT_EQ(roots.back(), models.back().root());
             expect_same(*database.latest(), models.back());
+            expect_same(*database.working(), models.back());
 
             if (prng.chance(100'000)) {
                 const Height target{pruned.value + prng.below(height.value - pruned.value + 1)};
@@ -191,6 +192,7 @@ TEST_P(DatabaseRuns, roots_views_proofs_rollback_and_pruning_agree_with_plain_ma
                     ASSERT_EQ(all_rows(store), rows.back());
                 }
                 expect_same(*database.latest(), models.back());
+                expect_same(*database.working(), models.back());
             }
             const Height head{models.size() - 1};
             if (seed % 2 == 1 && prng.chance(150'000)) {
@@ -437,6 +439,60 @@ TEST(Rows, no_node_key_is_the_beginning_of_another) {
                          std::equal(left.begin(), left.end(), right.begin()));
         }
     }
+}
+
+TEST(Database, a_block_staged_by_several_threads_is_the_same_rows_in_the_same_order) {
+    const ParallelFor threads = [](std::size_t count,
+                                   const std::function<void(std::size_t)>& body) {
+        std::vector<std::thread> all;
+        for (std::size_t index = count; index > 0; --index)
+            all.emplace_back(body, index - 1);
+        for (std::thread& thread : all)
+            thread.join();
+    };
+    Prng prng{5};
+    MemoryStore store;
+    StateDatabase database{store};
+    MemoryStore other_store;
+    StateDatabase other{other_store};
+    for (std::uint64_t height = 0; height < 8; ++height) {
+        StateDiff diff;
+        for (std::uint64_t count = 30 + prng.below(300); count > 0; --count) {
+            AccountDiff& change = diff.accounts[sample_address(prng.below(400))];
+            if (height > 0 && prng.chance(100'000)) {
+                change = {};
+                change.storage_cleared = true;
+                continue;
+            }
+            change.account = Account{.nonce = height, .balance = U256{prng.below(3)}};
+            for (std::uint64_t slots = prng.below(4); slots > 0; --slots)
+                change.storage[U256{prng.below(9)}] = U256{prng.below(4)};
+        }
+        // What was read before is taken from there, and is the same.
+        const auto working = other.working();
+        for (const auto& [address, change] : diff.accounts) {
+            if (prng.chance(500'000)) continue;
+            EXPECT_EQ(working->account(address), database.latest()->account(address));
+            for (const auto& [slot, value] : change.storage)
+                EXPECT_EQ(working->storage(address, slot),
+                          database.latest()->storage(address, slot));
+        }
+        WriteBatch rows;
+        WriteBatch other_rows;
+        EXPECT_EQ(database.stage(Height{height}, diff, rows),
+                  other.stage(Height{height}, diff, other_rows, threads));
+        ASSERT_EQ(rows.changes().size(), other_rows.changes().size());
+        for (std::size_t index = 0; index < rows.changes().size(); ++index) {
+            EXPECT_EQ(rows.changes()[index].table, other_rows.changes()[index].table);
+            EXPECT_EQ(rows.changes()[index].key, other_rows.changes()[index].key);
+            EXPECT_EQ(rows.changes()[index].value, other_rows.changes()[index].value);
+        }
+        ASSERT_TRUE(store.write(rows, Durability::synced));
+        ASSERT_TRUE(other_store.write(other_rows, Durability::synced));
+        database.committed(Height{height});
+        other.committed(Height{height});
+    }
+    EXPECT_EQ(other.verify().problem, "");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,6 +71,11 @@ class WriteBatch {
     }
     void erase(Table table, Bytes key) {
         changes_.push_back({table, std::move(key), std::nullopt});
+    }
+    void append(WriteBatch later) {
+        if (changes_.empty()) return changes_.swap(later.changes_);
+        changes_.insert(changes_.end(), std::make_move_iterator(later.changes_.begin()),
+                        std::make_move_iterator(later.changes_.end()));
     }
     [[nodiscard]] const std::vector<Change>& changes() const noexcept { return changes_; }
     [[nodiscard]] bool empty() const noexcept { return changes_.empty(); }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <list>
-#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace millrace::state {
@@ -18,25 +18,30 @@ class LruCache {
     [[nodiscard]] const Value* find(const Key& key) {
         const auto found = index_.find(key);
         if (found == index_.end()) return nullptr;
-        entries_.splice(entries_.begin(), entries_, found->second);
-        return &found->second->value;
+        entries_.splice(entries_.begin(), entries_, *found);
+        return &(*found)->value;
     }
 
-    void put(const Key& key, Value value, std::size_t size) {
-        erase(key);
-        entries_.push_front({key, std::move(value), size});
-        index_.emplace(key, entries_.begin());
+    void put(Key key, Value value, std::size_t size) {
+        const auto found = index_.find(key);
+        if (found == index_.end()) {
+            entries_.push_front({std::move(key), std::move(value), size});
+            index_.insert(entries_.begin());
+        } else {
+            Entry& entry = **found;
+            size_ -= entry.size;
+            entry.value = std::move(value);
+            entry.size = size;
+            entries_.splice(entries_.begin(), entries_, *found);
+        }
         size_ += size;
         while (size_ > size_max_)
-            erase(Key{entries_.back().key});
+            erase_at(index_.find(entries_.back().key));
     }
 
     void erase(const Key& key) {
         const auto found = index_.find(key);
-        if (found == index_.end()) return;
-        size_ -= found->second->size;
-        entries_.erase(found->second);
-        index_.erase(found);
+        if (found != index_.end()) erase_at(found);
     }
 
     void clear() {
@@ -52,10 +57,32 @@ class LruCache {
         Value value;
         std::size_t size;
     };
+    using Place = typename std::list<Entry>::iterator;
+    /// Entries by their keys, which stand in the list alone.
+    struct PlaceHash {
+        using is_transparent = void;
+        std::size_t operator()(const Key& key) const noexcept { return Hash{}(key); }
+        std::size_t operator()(const Place& place) const noexcept { return Hash{}(place->key); }
+    };
+    struct PlaceEqual {
+        using is_transparent = void;
+        bool operator()(const Place& left, const Place& right) const { return left == right; }
+        bool operator()(const Key& left, const Place& right) const { return left == right->key; }
+        bool operator()(const Place& left, const Key& right) const { return left->key == right; }
+    };
+    using Index = std::unordered_set<Place, PlaceHash, PlaceEqual>;
+
+    void erase_at(typename Index::iterator found) {
+        const Place place = *found;
+        size_ -= place->size;
+        index_.erase(found);
+        entries_.erase(place);
+    }
+
     std::size_t size_max_;
     std::size_t size_ = 0;
     std::list<Entry> entries_;  ///< used last first
-    std::unordered_map<Key, typename std::list<Entry>::iterator, Hash> index_;
+    Index index_;
 };
 
 }  // namespace millrace::state

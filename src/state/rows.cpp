@@ -20,6 +20,12 @@ using codec::RlpWriter;
 
 constexpr std::size_t height_size = 8;
 
+/// Into eight bytes.
+void write_height(std::span<std::uint8_t> into, Height height) noexcept {
+    for (std::size_t index = 0; index < height_size; ++index)
+        into[height_size - 1 - index] = static_cast<std::uint8_t>(height.value >> (8 * index));
+}
+
 /// A hash whose usual value `usual` is written as an empty string.
 void write_hash(RlpWriter& writer, const Hash32& hash, const Hash32& usual) {
     writer.write(hash == usual ? ByteView{} : hash.view());
@@ -121,8 +127,7 @@ std::optional<U256> decode_storage_row(ByteView row) {
 
 Bytes height_key(Height height) {
     Bytes key(height_size);
-    for (std::size_t index = 0; index < height_size; ++index)
-        key[height_size - 1 - index] = static_cast<std::uint8_t>(height.value >> (8 * index));
+    write_height(key, height);
     return key;
 }
 
@@ -144,8 +149,9 @@ Bytes storage_key(const Address& address, const U256& slot) {
 }
 
 Bytes history_key(ByteView key, Height height) {
-    Bytes result = height_key(height);
-    result.insert(result.begin(), key.begin(), key.end());
+    Bytes result(key.size() + height_size);
+    std::ranges::copy(key, result.begin());
+    write_height(std::span{result}.subspan(key.size()), height);
     return result;
 }
 
@@ -174,17 +180,24 @@ Table history_of(Table table) noexcept {
     return Table::node_history;
 }
 
+void write_changed(RlpWriter& items, Table table, ByteView key) {
+    const auto item = items.begin_list();
+    items.write(static_cast<std::uint64_t>(table));
+    items.write(key);
+    items.end_list(item);
+}
+
 Bytes encode_changes(const std::vector<ChangedKey>& keys) {
     RlpWriter items;
-    for (const ChangedKey& changed : keys) {
-        const auto item = items.begin_list();
-        items.write(static_cast<std::uint64_t>(changed.table));
-        items.write(ByteView{changed.key});
-        items.end_list(item);
-    }
+    for (const ChangedKey& changed : keys)
+        write_changed(items, changed.table, changed.key);
+    return changes_row(items.view());
+}
+
+Bytes changes_row(ByteView items) {
     RlpWriter writer;
     const auto list = writer.begin_list();
-    writer.write_raw(items.view());
+    writer.write_raw(items);
     writer.end_list(list);
     return std::move(writer).take();
 }

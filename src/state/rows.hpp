@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/quantity.hpp"
+#include "codec/rlp.hpp"
 #include "state/key_value.hpp"
 #include "state/state_view.hpp"
 #include "trie/nibbles.hpp"
@@ -66,8 +67,10 @@ struct ChangedKey {
     Bytes key;
     bool operator==(const ChangedKey&) const = default;
 };
-/// RLP: a list of [table, key] in the order of writing; no two are equal.
+/// RLP: a list of [table, key] in the order of writing; no two are equal. The first writes one.
+void write_changed(codec::RlpWriter& items, Table table, ByteView key);
 [[nodiscard]] Bytes encode_changes(const std::vector<ChangedKey>& keys);
+[[nodiscard]] Bytes changes_row(ByteView items);  ///< as write_changed() wrote them
 [[nodiscard]] std::optional<std::vector<ChangedKey>> decode_changes(ByteView row);
 
 /// Two rows of meta, both RLP [format, height]. "state.head": the block the tables stand at.

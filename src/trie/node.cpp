@@ -73,35 +73,71 @@ Result<Node, codec::RlpError> read_node(ByteView encoded) {
     return Err{codec::RlpError::too_many_items};
 }
 
+// Nodes are written by hand: they are most of what a root costs besides hashing.
+
+constexpr std::size_t header_size_max = 9;
+constexpr std::uint8_t string_base = 0x80;
+constexpr std::uint8_t list_base = 0xc0;
+
+void write_header(Bytes& out, std::uint8_t base, std::size_t size) {
+    if (size <= 55) {
+        out.push_back(static_cast<std::uint8_t>(base + size));
+        return;
+    }
+    std::size_t length_size = 0;
+    for (std::size_t rest = size; rest != 0; rest >>= 8)
+        ++length_size;
+    out.push_back(static_cast<std::uint8_t>(base + 55 + length_size));
+    for (std::size_t index = length_size; index-- > 0;)
+        out.push_back(static_cast<std::uint8_t>(size >> (8 * index)));
+}
+
+bool stands_for_itself(ByteView string) noexcept {
+    return string.size() == 1 && string[0] < string_base;
+}
+
+std::size_t string_size(ByteView string) noexcept {
+    if (stands_for_itself(string)) return 1;
+    std::size_t length_size = 0;
+    if (string.size() > 55) {
+        for (std::size_t rest = string.size(); rest != 0; rest >>= 8)
+            ++length_size;
+    }
+    return 1 + length_size + string.size();
+}
+
+void write_string(Bytes& out, ByteView string) {
+    if (!stands_for_itself(string)) write_header(out, string_base, string.size());
+    out.insert(out.end(), string.begin(), string.end());
+}
+
+Bytes encode_extension(const Extension& extension) {
+    const HexPrefix path = hex_prefix(extension.path, false);
+    const std::size_t payload_size = string_size(path.view()) + extension.child.view().size();
+    Bytes out;
+    out.reserve(payload_size + header_size_max);
+    write_header(out, list_base, payload_size);
+    write_string(out, path.view());
+    out.insert(out.end(), extension.child.view().begin(), extension.child.view().end());
+    return out;
+}
+
 Bytes encode_branch(const Branch& branch) {
-    // Written by hand: branches are most of what a root costs besides hashing.
-    std::size_t payload_size = 0;
+    std::size_t payload_size = string_size(branch.value);
     for (const NodeRef& child : branch.children)
         payload_size += child.empty() ? 1 : child.view().size();
-    codec::RlpWriter value_writer;
-    value_writer.write(ByteView{branch.value});
-    payload_size += value_writer.view().size();
 
     Bytes out;
-    out.reserve(payload_size + 9);
-    if (payload_size <= 55) {
-        out.push_back(static_cast<std::uint8_t>(0xc0 + payload_size));
-    } else {
-        std::size_t length_size = 0;
-        for (std::size_t rest = payload_size; rest != 0; rest >>= 8)
-            ++length_size;
-        out.push_back(static_cast<std::uint8_t>(0xf7 + length_size));
-        for (std::size_t index = length_size; index-- > 0;)
-            out.push_back(static_cast<std::uint8_t>(payload_size >> (8 * index)));
-    }
+    out.reserve(payload_size + header_size_max);
+    write_header(out, list_base, payload_size);
     for (const NodeRef& child : branch.children) {
         if (child.empty()) {
-            out.push_back(0x80);
+            out.push_back(string_base);
         } else {
             out.insert(out.end(), child.view().begin(), child.view().end());
         }
     }
-    out.insert(out.end(), value_writer.view().begin(), value_writer.view().end());
+    write_string(out, branch.value);
     return out;
 }
 
@@ -151,18 +187,19 @@ bool NodeRef::operator==(const NodeRef& other) const noexcept {
 
 Bytes encode(const Node& node) {
     if (const auto* branch = std::get_if<Branch>(&node)) return encode_branch(*branch);
-    codec::RlpWriter writer;
-    const auto list = writer.begin_list();
-    if (const auto* leaf = std::get_if<Leaf>(&node)) {
-        writer.write(hex_prefix(leaf->path, true).view());
-        writer.write(ByteView{leaf->value});
-    } else {
-        const auto& extension = *std::get_if<Extension>(&node);
-        writer.write(hex_prefix(extension.path, false).view());
-        writer.write_raw(extension.child.view());
-    }
-    writer.end_list(list);
-    return std::move(writer).take();
+    if (const auto* leaf = std::get_if<Leaf>(&node)) return encode_leaf(leaf->path, leaf->value);
+    return encode_extension(*std::get_if<Extension>(&node));
+}
+
+Bytes encode_leaf(const Nibbles& path, ByteView value) {
+    const HexPrefix prefix = hex_prefix(path, true);
+    const std::size_t payload_size = string_size(prefix.view()) + string_size(value);
+    Bytes out;
+    out.reserve(payload_size + header_size_max);
+    write_header(out, list_base, payload_size);
+    write_string(out, prefix.view());
+    write_string(out, value);
+    return out;
 }
 
 Result<Node, TrieError> decode(ByteView encoded) {

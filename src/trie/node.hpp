@@ -64,6 +64,7 @@ using Node = std::variant<Leaf, Extension, Branch>;
 
 /// RLP (Yellow Paper, appendix D).
 [[nodiscard]] Bytes encode(const Node& node);
+[[nodiscard]] Bytes encode_leaf(const Nibbles& path, ByteView value);
 /// Accepts exactly what encode() gives for a node that keeps the rules above; what an extension's
 /// child is cannot be seen here.
 [[nodiscard]] Result<Node, TrieError> decode(ByteView encoded);

@@ -39,8 +39,7 @@ class Builder {
     Bytes node(std::span<const PairView> pairs, std::size_t depth) const {
         const PairView& first = pairs.front();
         if (pairs.size() == 1) {
-            return encode(
-                Leaf{part(first.key, depth, 2 * first.key.size()), to_bytes(first.value)});
+            return encode_leaf(part(first.key, depth, 2 * first.key.size()), first.value);
         }
         const std::size_t fork = common_nibbles(first.key, pairs.back().key);
         if (fork == depth) return branch(pairs, depth);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <memory>
 
 #include "crypto/hash.hpp"
 
@@ -50,7 +52,9 @@ Items items_along(Items items, std::size_t depth, const Nibbles& path) {
 
 class Updater {
   public:
-    explicit Updater(const NodeSource& source) noexcept : source_{source} {}
+    /// Empty `parallel_for`: in this thread alone.
+    explicit Updater(const NodeSource& source, const ParallelFor& parallel_for = {})
+        : source_{source}, parallel_for_{parallel_for} {}
 
     Result<Updated, TrieError> run(Items items) {
         Row row = source_.node(Nibbles{});
@@ -181,20 +185,21 @@ class Updater {
             groups[nibble] = items_below(items, at.size(), nibble);
             if (groups[nibble].empty() && !branch.children[nibble].empty()) ++survivors;
         }
+        std::vector<Spread> spread;
+        if (at.empty() && parallel_for_ && items.size() >= parallel_from && !moved)
+            spread = spread_over(branch, groups);
         std::optional<Waiting> waiting;
         for (std::uint8_t nibble = 0; nibble < 16; ++nibble) {
             const bool is_moved = moved && moved->nibble == nibble;
             if (groups[nibble].empty() && !is_moved) continue;
             NodeRef& child = branch.children[nibble];
             const Nibbles below = at.with(nibble);
-            Row row;
-            std::optional<Node> node;
-            if (is_moved) {
-                node = std::move(moved->node);
-            } else if (!child.empty()) {
-                MILLRACE_TRY(node, load(source_, below, child, row));
-            }
-            MILLRACE_TRY(Applied applied, apply(below, std::move(node), groups[nibble]));
+            MILLRACE_TRY(Child done,
+                         is_moved ? apply_to_child(below, std::move(moved->node), groups[nibble])
+                         : spread.empty() ? load_and_apply(below, child, groups[nibble])
+                                          : take(spread[nibble]));
+            Applied& applied = done.applied;
+            Row& row = done.row;
             if (!applied.is_changed && !is_moved) {
                 if (!child.empty()) ++survivors;
                 continue;
@@ -220,6 +225,54 @@ class Updater {
         }
         MILLRACE_TRY(result.node, dissolve(at, std::move(branch), std::move(waiting)));
         return result;
+    }
+
+    /// A child after its updates, and what the source has in its place.
+    struct Child {
+        Applied applied;
+        Row row;
+    };
+    using ChildResult = Result<Child, TrieError>;
+
+    ChildResult apply_to_child(const Nibbles& at, std::optional<Node> node, Items items) {
+        MILLRACE_TRY(Applied applied, apply(at, std::move(node), items));
+        return Child{std::move(applied), {}};
+    }
+
+    ChildResult load_and_apply(const Nibbles& at, const NodeRef& reference, Items items) {
+        Row row;
+        std::optional<Node> node;
+        if (!reference.empty()) {
+            MILLRACE_TRY(node, load(source_, at, reference, row));
+        }
+        MILLRACE_TRY(Applied applied, apply(at, std::move(node), items));
+        return Child{std::move(applied), std::move(row)};
+    }
+
+    /// The children of the root, each with an updater of its own.
+    struct Spread {
+        std::unique_ptr<Updater> updater;
+        std::optional<ChildResult> result;
+    };
+
+    std::vector<Spread> spread_over(const Branch& branch, const std::array<Items, 16>& groups) {
+        std::vector<Spread> spread(16);
+        parallel_for_(16, [&](std::size_t index) {
+            if (groups[index].empty()) return;
+            const auto nibble = static_cast<std::uint8_t>(index);
+            Spread& own = spread[index];
+            own.updater = std::make_unique<Updater>(source_);
+            own.result = own.updater->load_and_apply(Nibbles{}.with(nibble),
+                                                     branch.children[nibble], groups[index]);
+        });
+        return spread;
+    }
+
+    ChildResult take(Spread& spread) {
+        auto& changes = spread.updater->changes_;
+        changes_.insert(changes_.end(), std::make_move_iterator(changes.begin()),
+                        std::make_move_iterator(changes.end()));
+        return std::move(*spread.result);
     }
 
     /// A fork with one child or a value alone.
@@ -297,13 +350,18 @@ class Updater {
         changes_.push_back({path, std::nullopt, std::move(row)});
     }
 
+    /// So many updates are worth waking others for.
+    static constexpr std::size_t parallel_from = 64;
+
     const NodeSource& source_;
+    const ParallelFor parallel_for_;
     std::vector<NodeChange> changes_;
 };
 
 }  // namespace
 
-Result<Updated, TrieError> update(const NodeSource& source, std::span<const UpdateView> updates) {
+Result<Updated, TrieError> update(const NodeSource& source, std::span<const UpdateView> updates,
+                                  const ParallelFor& parallel_for) {
     std::vector<Item> items;
     items.reserve(updates.size());
     for (std::size_t index = 0; index < updates.size(); ++index) {
@@ -312,7 +370,7 @@ Result<Updated, TrieError> update(const NodeSource& source, std::span<const Upda
                                                                            updates[index].key));
         items.push_back({Nibbles::of(updates[index].key), updates[index].value});
     }
-    return Updater{source}.run(items);
+    return Updater{source, parallel_for}.run(items);
 }
 
 }  // namespace millrace::trie

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "base/parallel_for.hpp"
 #include "trie/source.hpp"
 
 namespace millrace::trie {
@@ -32,8 +33,10 @@ struct Updated {
 /// Applies updates, ascending by key and without repetition (assertion), in one descent: a node is
 /// read once, and only if a changed key leads through it or it is the last child of a fork that
 /// dissolves; each changed node is encoded and hashed once. Deleting an absent key and writing a
-/// value again change nothing. An error leaves nothing to apply.
+/// value again change nothing. An error leaves nothing to apply. Many updates may be spread over
+/// `parallel_for`, by the first nibble of their keys; the source is then asked by several threads.
 [[nodiscard]] Result<Updated, TrieError> update(const NodeSource& source,
-                                                std::span<const UpdateView> updates);
+                                                std::span<const UpdateView> updates,
+                                                const ParallelFor& parallel_for = {});
 
 }  // namespace millrace::trie

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <thread>
 
 #include "base/prng.hpp"
 #include "trie/map_source.hpp"
@@ -15,6 +16,20 @@
 
 namespace millrace::trie {
 namespace {
+
+/// MapSource counts reads; this one may be read from several threads.
+class QuietSource final : public NodeSource {
+  public:
+    explicit QuietSource(const MapSource::Rows& rows) noexcept : rows_{rows} {}
+    [[nodiscard]] std::optional<Bytes> node(const Nibbles& path) const override {
+        const auto found = rows_.find(to_bytes(path.view()));
+        if (found == rows_.end()) return std::nullopt;
+        return found->second;
+    }
+
+  private:
+    const MapSource::Rows& rows_;
+};
 
 Updated apply(MapSource& source, NaiveMap& map, const NaiveMap& batch) {
     std::vector<UpdateView> updates;
@@ -229,6 +244,73 @@ TEST(Node, decodes_only_what_encode_gives) {
     EXPECT_FALSE(decode(Bytes{0x80}));
     EXPECT_FALSE(decode(Bytes{0xc2, 0x20, 0x80}));        // a leaf without a value
     EXPECT_FALSE(decode(Bytes{0xc3, 0x00, 0xc1, 0x80}));  // an extension without a path
+}
+
+TEST(Update, spread_over_threads_gives_the_same_changes_in_the_same_order) {
+    const ParallelFor threads = [](std::size_t count,
+                                   const std::function<void(std::size_t)>& body) {
+        std::vector<std::thread> all;
+        for (std::size_t index = count; index > 0; --index)
+            all.emplace_back(body, index - 1);
+        for (std::thread& thread : all)
+            thread.join();
+    };
+    Prng prng{23};
+    MapSource source;
+    NaiveMap map;
+    for (std::size_t step = 0; step < 30; ++step) {
+        NaiveMap batch;
+        for (std::uint64_t count = 40 + prng.below(200); count > 0; --count) {
+            Bytes key(key_size_max, 0);
+            key[0] = static_cast<std::uint8_t>(prng.below(step % 3 == 0 ? 256 : 40));
+            key[1] = static_cast<std::uint8_t>(prng.below(256));
+            batch[key] = prng.chance(400'000) ? Bytes{} : Bytes(1 + prng.below(60), 7);
+        }
+        if (step % 10 == 9) {
+            for (auto& [key, value] : map)
+                batch[key] = {};
+        }
+        std::vector<UpdateView> updates;
+        for (const auto& [key, value] : batch)
+            updates.push_back({key, value});
+        const QuietSource rows{source.rows};
+        const auto alone = update(rows, updates);
+        const auto spread = update(rows, updates, threads);
+        ASSERT_TRUE(alone);
+        ASSERT_TRUE(spread);
+        EXPECT_EQ(alone->root, spread->root);
+        EXPECT_EQ(alone->is_changed, spread->is_changed);
+        ASSERT_EQ(alone->changes.size(), spread->changes.size());
+        for (std::size_t index = 0; index < alone->changes.size(); ++index) {
+            EXPECT_EQ(alone->changes[index].path, spread->changes[index].path);
+            EXPECT_EQ(alone->changes[index].node, spread->changes[index].node);
+            EXPECT_EQ(alone->changes[index].before, spread->changes[index].before);
+        }
+        apply(source, map, batch);
+    }
+}
+
+TEST(Update, spread_over_threads_reports_the_missing_node) {
+    const ParallelFor in_turn = [](std::size_t count,
+                                   const std::function<void(std::size_t)>& body) {
+        for (std::size_t index = 0; index < count; ++index)
+            body(index);
+    };
+    MapSource source;
+    NaiveMap map;
+    NaiveMap batch;
+    for (std::uint8_t first = 0; first < 255; ++first) {
+        batch[Bytes{first, 0}] = Bytes(40, 1);
+        batch[Bytes{first, 1}] = Bytes(40, 2);
+    }
+    apply(source, map, batch);
+    ASSERT_EQ(source.rows.erase(Bytes{5}), 1u);
+    std::vector<UpdateView> updates;
+    for (const auto& [key, value] : batch)
+        updates.push_back({key, {}});
+    const auto updated = update(source, updates, in_turn);
+    ASSERT_FALSE(updated);
+    EXPECT_EQ(updated.error(), TrieError::missing_node);
 }
 
 }  // namespace
