@@ -11,11 +11,12 @@
 namespace millrace::evm {
 
 /// Code and what the interpreter needs to run it: padded with zeros so that no instruction reads
-/// past the end, and one bit per byte that may be jumped to. Immutable.
+/// past the end, one bit per byte that may be jumped to, and a copy in which tokens stand for
+/// sequences (evm/fusion.hpp). Immutable.
 class Code {
   public:
     explicit Code(Bytes code);
-    /// For init code, which runs once: without its hash.
+    /// For init code, which runs once: without its hash and without tokens.
     struct Unhashed {};
     static constexpr Unhashed unhashed{};
     Code(Bytes code, Unhashed);
@@ -24,6 +25,9 @@ class Code {
     [[nodiscard]] ByteView view() const noexcept { return {padded_.data(), size_}; }
     /// view().size() + 33 readable bytes at least, the rest STOP.
     [[nodiscard]] const std::uint8_t* padded() const noexcept { return padded_.data(); }
+    /// As long as padded(), offset for offset the same but for opcodes: tokens of evm/fusion.hpp,
+    /// and unknown_opcode for bytes that would be taken for one.
+    [[nodiscard]] const std::uint8_t* program() const noexcept { return program_.data(); }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] bool is_jump_target(std::size_t offset) const noexcept {
         return offset < size_ && ((jump_targets_[offset / 64] >> (offset % 64)) & 1) != 0;
@@ -36,7 +40,10 @@ class Code {
     static const CodePtr& empty();
 
   private:
+    void fuse();
+
     Bytes padded_;
+    Bytes program_;
     std::size_t size_;
     std::vector<std::uint64_t> jump_targets_;
     Hash32 hash_;

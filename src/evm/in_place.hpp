@@ -60,6 +60,14 @@ inline void store_u64(std::uint8_t* target, Word value) noexcept {
     value = __builtin_bswap64(value);
     std::memcpy(target, &value, sizeof value);
 }
+inline Word load_u32(const std::uint8_t* source) noexcept {
+    std::uint32_t value = 0;
+    std::memcpy(&value, source, sizeof value);
+    return __builtin_bswap32(value);
+}
+inline Word load_u16(const std::uint8_t* source) noexcept {
+    return Word{source[0]} << 8 | source[1];
+}
 inline void load(U256& target, const std::uint8_t* source) noexcept {
     assign(target, load_u64(source + 24), load_u64(source + 16), load_u64(source + 8),
            load_u64(source));
@@ -69,6 +77,13 @@ inline void store(const U256& value, std::uint8_t* target) noexcept {
     store_u64(target + 8, value.words[2]);
     store_u64(target + 16, value.words[1]);
     store_u64(target + 24, value.words[0]);
+}
+
+inline void store(Word value, std::uint8_t* target) noexcept {
+    store_u64(target, 0);
+    store_u64(target + 8, 0);
+    store_u64(target + 16, 0);
+    store_u64(target + 24, value);
 }
 
 /// The `count` bytes after PUSHn. Reads up to 7 bytes past them, which the code's padding allows.
@@ -134,6 +149,28 @@ inline bool less(const U256& a, const U256& b) noexcept {
 }
 #endif
 
+/// value + addend.
+inline void add_word(U256& value, Word addend) noexcept {
+    if (__builtin_add_overflow(value.words[0], addend, &value.words[0]) && ++value.words[1] == 0 &&
+        ++value.words[2] == 0)
+        ++value.words[3];
+}
+
+/// value - less.
+inline void subtract_word(U256& value, Word less) noexcept {
+    if (__builtin_sub_overflow(value.words[0], less, &value.words[0]) && value.words[1]-- == 0 &&
+        value.words[2]-- == 0)
+        --value.words[3];
+}
+inline void bit_and(const U256& a, U256& b) noexcept {
+    assign(b, a.words[0] & b.words[0], a.words[1] & b.words[1], a.words[2] & b.words[2],
+           a.words[3] & b.words[3]);
+}
+inline void bit_or(const U256& a, U256& b) noexcept {
+    assign(b, a.words[0] | b.words[0], a.words[1] | b.words[1], a.words[2] | b.words[2],
+           a.words[3] | b.words[3]);
+}
+
 /// 0 - value.
 inline void negate(U256& value) noexcept {
     const U256 zero;
@@ -176,10 +213,8 @@ inline void mul(const U256& a, U256& b) noexcept {
     assign(b, word0, word1, word2, word3);
 }
 
-/// Shifts b left by a.
-inline void shift_left(const U256& a, U256& b) noexcept {
-    if (!a.fits_u64() || a.words[0] >= 256) return assign(b, 0);
-    const auto amount = static_cast<unsigned>(a.words[0]);
+/// Shifts b left by less than 256.
+inline void shift_left(unsigned amount, U256& b) noexcept {
     Word word0 = b.words[0];
     Word word1 = b.words[1];
     Word word2 = b.words[2];
@@ -202,10 +237,14 @@ inline void shift_left(const U256& a, U256& b) noexcept {
     assign(b, word0 << bits, joined(word1, word0), joined(word2, word1), joined(word3, word2));
 }
 
-/// Shifts b right by a; words of `filling` move in from above.
-inline void shift_right(const U256& a, U256& b, Word filling) noexcept {
-    if (!a.fits_u64() || a.words[0] >= 256) return assign(b, filling, filling, filling, filling);
-    const auto amount = static_cast<unsigned>(a.words[0]);
+/// Shifts b left by a.
+inline void shift_left(const U256& a, U256& b) noexcept {
+    if (!a.fits_u64() || a.words[0] >= 256) return assign(b, 0);
+    shift_left(static_cast<unsigned>(a.words[0]), b);
+}
+
+/// Shifts b right by less than 256; words of `filling` move in from above.
+inline void shift_right(unsigned amount, U256& b, Word filling) noexcept {
     Word word0 = b.words[0];
     Word word1 = b.words[1];
     Word word2 = b.words[2];
@@ -227,6 +266,12 @@ inline void shift_right(const U256& a, U256& b, Word filling) noexcept {
     };
     assign(b, joined(word1, word0), joined(word2, word1), joined(word3, word2),
            joined(filling, word3));
+}
+
+/// Shifts b right by a.
+inline void shift_right(const U256& a, U256& b, Word filling) noexcept {
+    if (!a.fits_u64() || a.words[0] >= 256) return assign(b, filling, filling, filling, filling);
+    shift_right(static_cast<unsigned>(a.words[0]), b, filling);
 }
 
 inline void byte(const U256& a, U256& b) noexcept {

@@ -8,6 +8,7 @@
 
 #include "base/u256.hpp"
 #include "evm/frame.hpp"
+#include "evm/fusion.hpp"
 #include "evm/in_place.hpp"
 #include "evm/opcodes.hpp"
 
@@ -60,9 +61,11 @@ namespace {
     slot = frame.host().balance(frame.message.recipient);
 }
 
+constexpr std::int64_t jumpdest_gas = base_gas(Opcode::jumpdest, Revision::frontier);
+
 template <bool traced>
 Status run(Frame& frame) {
-    static const void* const labels[256] = {
+    static const void* const labels[] = {
 #define UNKNOWN &&undefined
 #define U8 UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN
         // 0x00
@@ -94,18 +97,21 @@ Status run(Frame& frame) {
                 MILLRACE_EVM_1_TO_16(DUP_LABEL) MILLRACE_EVM_1_TO_16(SWAP_LABEL)
             // 0xa0
             && on_log0,
-        &&on_log1, &&on_log2, &&on_log3, &&on_log4, UNKNOWN, UNKNOWN, UNKNOWN, U8,
-        // 0xb0 to 0xef
-        U8, U8, U8, U8, U8, U8, U8, U8,
+        &&on_log1, &&on_log2, &&on_log3, &&on_log4,
+#define FUSION_LABEL(name, ...) &&on_##name,
+        // 0xa5 to 0xef
+        MILLRACE_EVM_FUSIONS(FUSION_LABEL) U8, U8, UNKNOWN,
         // 0xf0
         &&on_create, &&on_call, &&on_callcode, &&on_return_, &&on_delegatecall, &&on_create2,
         UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, &&on_staticcall, UNKNOWN, UNKNOWN, &&on_revert,
         &&on_invalid, &&on_selfdestruct};
 #undef UNKNOWN
 #undef U8
+    static_assert(std::size(labels) == 256);
 
     const Revision revision = frame.revision;
-    const std::uint8_t* const code = frame.code.padded();
+    // A tracer sees single steps.
+    const std::uint8_t* const code = traced ? frame.code.padded() : frame.code.program();
     const std::uint8_t* pc = code;
     // bottom[1] is the first item; top == bottom when the stack is empty.
     U256* const bottom = frame.arena().new_stack();
@@ -126,7 +132,7 @@ Status run(Frame& frame) {
                                      .stack_count = static_cast<std::size_t>(top - bottom), \
                                      .refund = frame.refund});                              \
         }                                                                                   \
-        goto* labels[*pc];                                                                  \
+        goto* labels[traced && is_fusion(*pc) ? unknown_opcode : *pc];                      \
     } while (false)
 #define NEXT()      \
     do {            \
@@ -216,10 +222,8 @@ Status run(Frame& frame) {
     BEGIN(iszero);
     in_place::assign(*top, top->is_zero() ? 1 : 0);
     NEXT();
-    BINARY(and_, in_place::assign(b, a.words[0] & b.words[0], a.words[1] & b.words[1],
-                                  a.words[2] & b.words[2], a.words[3] & b.words[3]));
-    BINARY(or_, in_place::assign(b, a.words[0] | b.words[0], a.words[1] | b.words[1],
-                                 a.words[2] | b.words[2], a.words[3] | b.words[3]));
+    BINARY(and_, in_place::bit_and(a, b));
+    BINARY(or_, in_place::bit_or(a, b));
     BINARY(xor_, in_place::assign(b, a.words[0] ^ b.words[0], a.words[1] ^ b.words[1],
                                   a.words[2] ^ b.words[2], a.words[3] ^ b.words[3]));
     BEGIN(not_);
@@ -269,15 +273,19 @@ Status run(Frame& frame) {
     BEGIN(pop);
     --top;
     NEXT();
+#define REACH(end)                                  \
+    do {                                            \
+        if ((end) > frame.memory_size) {            \
+            frame.gas = gas;                        \
+            if (!frame.reach(end)) goto out_of_gas; \
+            gas = frame.gas;                        \
+        }                                           \
+    } while (false)
 // Whether [*top, *top + size) exists; otherwise makes it so.
 #define TOUCH(size)                                                                       \
     do {                                                                                  \
         if (!top->fits_u64() || top->words[0] > Frame::memory_reach_max) goto out_of_gas; \
-        if (top->words[0] + (size) > frame.memory_size) {                                 \
-            frame.gas = gas;                                                              \
-            if (!frame.reach(top->words[0] + (size))) goto out_of_gas;                    \
-            gas = frame.gas;                                                              \
-        }                                                                                 \
+        REACH(top->words[0] + (size));                                                    \
     } while (false)
     BEGIN(mload);
     TOUCH(32);
@@ -295,11 +303,22 @@ Status run(Frame& frame) {
     NEXT();
     OUTSIDE(sload, 0, do_sload(frame, top));
     OUTSIDE(sstore, -2, do_sstore(frame, top));
+// To the jump target at `offset`. What stands there is a JUMPDEST: it is run on the way, unless
+// somebody looks.
+#define LAND(offset)                      \
+    do {                                  \
+        pc = code + (offset);             \
+        if constexpr (!traced) {          \
+            ++pc;                         \
+            gas -= jumpdest_gas;          \
+            if (gas < 0) goto out_of_gas; \
+        }                                 \
+    } while (false)
 // To *top, which must be a jump target.
 #define JUMP()                                                                            \
     do {                                                                                  \
         if (!top->fits_u64() || !frame.code.is_jump_target(top->words[0])) goto bad_jump; \
-        pc = code + top->words[0];                                                        \
+        LAND(top->words[0]);                                                              \
     } while (false)
     BEGIN(jump);
     JUMP();
@@ -379,6 +398,11 @@ Status run(Frame& frame) {
     frame.gas = gas;
     return do_selfdestruct(frame, top);
 
+#include "evm/fused_instructions.inc"
+
+// A sequence that cannot be run as one: its first instruction, from the code as it was.
+unfused:
+    goto* labels[frame.code.padded()[pc - code]];
 finished:
     frame.gas = gas;
     return Status::success;

@@ -114,12 +114,15 @@ enum class Opcode : std::uint8_t {
 #define MILLRACE_OPCODE(code, name, text, inputs, outputs, gas, since) name = code,
     MILLRACE_EVM_PLAIN_OPCODES(MILLRACE_OPCODE)
 #undef MILLRACE_OPCODE
-        push1 = 0x60,
-    push32 = 0x7f,
-    dup1 = 0x80,
-    dup16 = 0x8f,
-    swap1 = 0x90,
-    swap16 = 0x9f,
+#define MILLRACE_OPCODE(n) push##n = 0x5f + (n),
+        MILLRACE_EVM_1_TO_16(MILLRACE_OPCODE) MILLRACE_EVM_17_TO_32(MILLRACE_OPCODE)
+#undef MILLRACE_OPCODE
+#define MILLRACE_OPCODE(n) dup##n = 0x7f + (n),
+            MILLRACE_EVM_1_TO_16(MILLRACE_OPCODE)
+#undef MILLRACE_OPCODE
+#define MILLRACE_OPCODE(n) swap##n = 0x8f + (n),
+                MILLRACE_EVM_1_TO_16(MILLRACE_OPCODE)
+#undef MILLRACE_OPCODE
 };
 
 struct Instruction {
