@@ -45,6 +45,10 @@ class ChainView {
     [[nodiscard]] virtual std::optional<Hash32> hash_at(Height height) const = 0;
     /// The state after that block; null when pruned or above the head.
     [[nodiscard]] virtual std::shared_ptr<const state::StateView> state(Height height) const = 0;
+    /// The state at the head is not the head's own: override_state() has changed it, no block has
+    /// its root yet, and nothing can be proven of it.
+    [[nodiscard]] virtual bool head_is_overridden() const { return false; }
+    /// Null also at an overridden head.
     [[nodiscard]] virtual std::optional<state::StateDatabase::AccountProof> prove(
         Height height, const Address& address, const std::vector<U256>& keys) const = 0;
 };

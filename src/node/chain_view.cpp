@@ -107,6 +107,7 @@ std::shared_ptr<const state::StateView> StoredView::state(Height height) const {
 
 std::optional<state::StateDatabase::AccountProof> StoredView::prove(
     Height height, const Address& address, const std::vector<U256>& keys) const {
+    if (parts_.overrides && height.value == parts_.head.header.number) return std::nullopt;
     return parts_.state->prove(height, address, keys);
 }
 

@@ -31,6 +31,7 @@ class StoredView final : public ChainView {
         const Hash32& transaction) const override;
     [[nodiscard]] std::optional<Hash32> hash_at(Height height) const override;
     [[nodiscard]] std::shared_ptr<const state::StateView> state(Height height) const override;
+    [[nodiscard]] bool head_is_overridden() const override { return parts_.overrides != nullptr; }
     [[nodiscard]] std::optional<state::StateDatabase::AccountProof> prove(
         Height height, const Address& address, const std::vector<U256>& keys) const override;
 
