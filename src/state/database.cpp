@@ -95,9 +95,8 @@ std::optional<AccountProof> StateDatabase::prove(Height height, const Address& a
     return snapshot()->prove(height, address, keys);
 }
 
-void StateDatabase::committed(Height height) {
+void StateDatabase::part_committed() {
     MILLRACE_ASSERT(state_->pending.has_value());
-    MILLRACE_ASSERT(state_->pending->height == height);
     for (auto& [key, node] : state_->pending->nodes) {
         if (node) {
             state_->nodes.put(std::move(key), std::move(*node));
@@ -107,6 +106,12 @@ void StateDatabase::committed(Height height) {
     }
     state_->head_rows.apply(state_->pending->head_rows);
     state_->pending.reset();
+}
+
+void StateDatabase::committed(Height height) {
+    MILLRACE_ASSERT(state_->pending.has_value());
+    MILLRACE_ASSERT(state_->pending->height == height);
+    part_committed();
     state_->publish();
     MILLRACE_ASSERT(state_->head == height);
 }

@@ -54,6 +54,13 @@ class StateDatabase {
                                const ParallelFor& parallel_for = {});
     void committed(Height height);
 
+    /// A genesis too large for one batch comes in parts, in any order, an account's slots in
+    /// several if need be: each part is staged, written and told by part_committed(); the last one
+    /// goes the way of stage(Height{}), which returns the root of all. Until then there is no head,
+    /// and a crash leaves rows of the state that the caller has to erase.
+    void stage_part(const StateDiff& part, WriteBatch& batch);
+    void part_committed();
+
     /// Appends what undoes the head down to `height` (≤ head); the tables are then as they were
     /// after that block. False when that history is pruned.
     [[nodiscard]] bool stage_rollback(Height height, WriteBatch& batch);

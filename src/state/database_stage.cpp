@@ -150,8 +150,9 @@ class Stage {
 
     void finish(WriteBatch& batch) {
         whole_.rows.finish();
-        batch.append(std::move(whole_.rows).take());
+        finish_part(batch);
     }
+    void finish_part(WriteBatch& batch) { batch.append(std::move(whole_.rows).take()); }
 
   private:
     struct Entry {
@@ -333,6 +334,13 @@ Hash32 StateDatabase::stage(Height height, const StateDiff& diff, WriteBatch& ba
     const Hash32 root = stage.run(diff);
     stage.finish(batch);
     return root;
+}
+
+void StateDatabase::stage_part(const StateDiff& part, WriteBatch& batch) {
+    MILLRACE_ASSERT(!state_->head.has_value());
+    Stage<State> stage{*state_, Height{}, {}};
+    stage.run(part);
+    stage.finish_part(batch);
 }
 
 bool StateDatabase::stage_rollback(Height height, WriteBatch& batch) {

@@ -441,6 +441,46 @@ TEST(Rows, no_node_key_is_the_beginning_of_another) {
     }
 }
 
+TEST(StateDatabase, a_genesis_in_parts_leaves_the_rows_of_a_whole_one) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        Prng prng{seed};
+        StateDiff whole;
+        for (std::uint64_t number = 0; number < 200; ++number) {
+            AccountDiff& entry = whole.accounts[sample_address(number)];
+            entry.account = Account{.nonce = 1, .balance = U256{prng.next()}};
+            for (std::uint64_t slots = prng.below(9); slots > 0; --slots)
+                entry.storage[U256{prng.next()}] = U256{prng.next()};
+        }
+        MemoryStore store;
+        StateDatabase database{store};
+        WriteBatch batch;
+        const Hash32 root = database.stage(Height{}, whole, batch);
+        ASSERT_TRUE(store.write(batch, Durability::synced));
+
+        MemoryStore other;
+        StateDatabase parts{other};
+        StateDiff part;
+        for (const auto& [address, entry] : whole.accounts) {
+            part.accounts[address].account = entry.account;
+            for (const auto& [slot, value] : entry.storage) {
+                part.accounts[address].account = entry.account;
+                part.accounts[address].storage[slot] = value;
+                if (!prng.chance(100'000)) continue;
+                WriteBatch rows;
+                parts.stage_part(part, rows);
+                ASSERT_TRUE(other.write(rows, Durability::logged));
+                parts.part_committed();
+                part = {};
+            }
+        }
+        WriteBatch last;
+        EXPECT_EQ(parts.stage(Height{}, part, last), root);
+        ASSERT_TRUE(other.write(last, Durability::synced));
+        parts.committed(Height{});
+        EXPECT_EQ(all_rows(other), all_rows(store));
+    }
+}
+
 TEST(Database, a_block_staged_by_several_threads_is_the_same_rows_in_the_same_order) {
     const ParallelFor threads = [](std::size_t count,
                                    const std::function<void(std::size_t)>& body) {
