@@ -6,14 +6,12 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "base/failure.hpp"
 #include "chain/chain_client.hpp"
 #include "chain/network_file.hpp"
 #include "chain/transaction_sender.hpp"
-#include "compute/machine.hpp"
 #include "crypto/secp256k1.hpp"
 #include "daemon/chain_thread.hpp"
 #include "io/event_loop.hpp"
@@ -93,19 +91,5 @@ class AgentBase {
     std::unique_ptr<chain::TransactionSender> sender_;
     std::unique_ptr<ChainThread> chain_thread_;  ///< last: ends before what it uses
 };
-
-/// Commits all Persist and Erase effects of one step as one durable batch.
-template <typename Effects>
-Outcome<void> commit_effects(store::RecordStore& records, const Effects& effects) {
-    std::vector<store::Change> batch;
-    for (const auto& effect : effects) {
-        if (const auto* persist = std::get_if<compute::Persist>(&effect)) {
-            batch.push_back({persist->record.table, persist->record.key, persist->record.value});
-        } else if (const auto* erase = std::get_if<compute::Erase>(&effect)) {
-            batch.push_back({erase->table, erase->key, std::nullopt});
-        }
-    }
-    return batch.empty() ? Outcome<void>{} : records.commit(batch);
-}
 
 }  // namespace millrace::daemon

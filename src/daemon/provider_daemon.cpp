@@ -3,7 +3,6 @@
 
 #include "daemon/provider_daemon.hpp"
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/overload.hpp"
@@ -43,15 +42,18 @@ Outcome<void> ProviderDaemon::start(std::function<void(Outcome<std::string>)> re
     }
     MILLRACE_TRY(const Hash32 seed, load_seed());
     chain_ = std::make_unique<ProviderChain>(base_);
-    machine_ = std::make_unique<compute::Provider>(
-        compute::Provider::Config{.domain = base_.domain(),
-                                  .owner = base_.account(),
-                                  .signer = base_.key(),
-                                  .seed = seed,
-                                  .price = options_.price,
-                                  .slots = options_.slots,
-                                  .settle_threshold = {},
-                                  .wrong_result_ppm = options_.wrong_result_ppm});
+    machine_ = std::make_unique<MachineLoop<compute::Provider>>(
+        base_.loop(), base_.records(),
+        compute::Provider{compute::Provider::Config{.domain = base_.domain(),
+                                                    .owner = base_.account(),
+                                                    .signer = base_.key(),
+                                                    .seed = seed,
+                                                    .price = options_.price,
+                                                    .slots = options_.slots,
+                                                    .settle_threshold = {},
+                                                    .wrong_result_ppm = options_.wrong_result_ppm}},
+        MachineLoop<compute::Provider>::Handlers{
+            .carry_out = [this](const prov::Effect& effect) { carry_out(effect); }});
     transport_ = std::make_unique<io::Transport>(
         base_.loop(), base_.node_key(),
         io::Transport::Handlers{
@@ -64,9 +66,7 @@ Outcome<void> ProviderDaemon::start(std::function<void(Outcome<std::string>)> re
     fetcher_ = std::make_unique<BlobFetcher>(base_.loop(), base_.blobs(), *transport_);
     runner_ = std::make_unique<TaskRunner>(base_);
     MILLRACE_TRY(auto records, base_.records().load_all());
-    prov::Effects effects;
-    MILLRACE_TRY_VOID(machine_->restore(records, base_.loop().now(), effects));
-    MILLRACE_TRY_VOID(commit_effects(base_.records(), effects));
+    MILLRACE_TRY_VOID(machine_->restore(records));
     MILLRACE_TRY(control_,
                  io::ControlServer::listen(base_.loop(), base_.home().run(),
                                            [this](std::string line, const io::ControlReply& reply) {
@@ -74,11 +74,6 @@ Outcome<void> ProviderDaemon::start(std::function<void(Outcome<std::string>)> re
                                            }));
     MILLRACE_TRY(endpoint_, transport_->listen(options_.listen));
     const std::string advertised = options_.advertise.empty() ? endpoint_ : options_.advertise;
-    base_.loop().post([this, effects = std::move(effects)] {
-        for (const auto& effect : effects)
-            carry_out(effect);
-        drain();
-    });
     chain_->ensure_registered({.node_key = base_.node_key().public_key(),
                                .endpoint = advertised,
                                .price = options_.price,
@@ -99,42 +94,8 @@ void ProviderDaemon::stop() {
     step(prov::Stop{});
 }
 
-void ProviderDaemon::stop_on(const Failure& failure) {
-    io::log_failure("the provider cannot go on", failure);
-    // Nothing is half done: the step's batch was not committed, so after a restart it never was.
-    std::_Exit(1);
-}
-
 void ProviderDaemon::step(prov::Event event) {
-    events_.push_back(std::move(event));
-    if (!draining_) drain();
-}
-
-void ProviderDaemon::drain() {
-    draining_ = true;
-    while (!events_.empty()) {
-        const prov::Event event = std::move(events_.front());
-        events_.pop_front();
-        prov::Effects effects;
-        machine_->step(event, base_.loop().now(), effects);
-        const auto stored = commit_effects(base_.records(), effects);
-        if (!stored) stop_on(stored.error());
-        for (const auto& effect : effects)
-            carry_out(effect);
-    }
-    draining_ = false;
-    arm_timer();
-}
-
-void ProviderDaemon::arm_timer() {
-    if (timer_ != 0) base_.loop().cancel(timer_);
-    timer_ = 0;
-    if (const auto due = machine_->next_deadline()) {
-        timer_ = base_.loop().call_at(*due, [this] {
-            timer_ = 0;
-            step(prov::TimerFired{});
-        });
-    }
+    machine_->step(std::move(event));
 }
 
 void ProviderDaemon::carry_out(const prov::Effect& effect) {
@@ -197,7 +158,7 @@ void ProviderDaemon::on_message(io::PeerId peer, types::Message message) {
     } else if (auto* data = std::get_if<types::BlobData>(&message)) {
         fetcher_->on_data(peer, std::move(*data));
     } else if (const auto* request = std::get_if<types::BlobRequest>(&message)) {
-        fetcher_->serve(peer, *request, machine_->may_read(peer, request->sealed));
+        fetcher_->serve(peer, *request, machine().may_read(peer, request->sealed));
     } else {
         step(prov::MessageReceived{.session = peer, .message = std::move(message)});
     }
@@ -265,7 +226,7 @@ void ProviderDaemon::answer_control(const std::string& line, const io::ControlRe
     if (!request.is_object() || request.value("op", "") != "status") {
         return reply.finish(Json{{"error", {{"what", "a provider answers only 'status'"}}}}.dump());
     }
-    const auto status = machine_->status();
+    const auto status = machine().status();
     reply.finish(Json{{"account", crypto::checksum_address(base_.account())},
                       {"endpoint", endpoint_},
                       {"slots", status.slots},

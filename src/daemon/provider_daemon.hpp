@@ -2,7 +2,6 @@
 // Copyright the Millrace authors.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,6 +9,7 @@
 #include "compute/provider.hpp"
 #include "daemon/agent_base.hpp"
 #include "daemon/blob_fetcher.hpp"
+#include "daemon/machine_loop.hpp"
 #include "daemon/provider_chain.hpp"
 #include "daemon/task_runner.hpp"
 #include "io/control.hpp"
@@ -42,11 +42,9 @@ class ProviderDaemon {
     void stop();
 
   private:
+    [[nodiscard]] const compute::Provider& machine() const noexcept { return machine_->machine(); }
     void step(compute::provider::Event event);
-    void drain();
     void carry_out(const compute::provider::Effect& effect);
-    void arm_timer();
-    [[noreturn]] void stop_on(const Failure& failure);
     Outcome<Hash32> load_seed();
 
     void on_connected(io::PeerId peer, const Hash32& key);
@@ -65,15 +63,12 @@ class ProviderDaemon {
     AgentBase& base_;
     Options options_;
     std::unique_ptr<ProviderChain> chain_;
-    std::unique_ptr<compute::Provider> machine_;
+    std::unique_ptr<MachineLoop<compute::Provider>> machine_;
     std::unique_ptr<io::Transport> transport_;
     std::unique_ptr<BlobFetcher> fetcher_;
     std::unique_ptr<TaskRunner> runner_;
     std::unique_ptr<io::ControlServer> control_;
-    std::deque<compute::provider::Event> events_;
-    bool draining_ = false;
     bool stopping_ = false;
-    io::TimerId timer_ = 0;
     std::string endpoint_;
     std::map<io::PeerId, Session> sessions_;
 };

@@ -87,17 +87,18 @@ std::string outcome_text(const req::JobRow& job) {
 }  // namespace
 
 Outcome<void> RequestorControl::listen() {
-    MILLRACE_TRY(server_,
-                 io::ControlServer::listen(
-                     daemon_.base_.loop(), daemon_.base_.home().run(),
-                     [this](std::string line, io::ControlReply reply) { handle(line, reply); }));
+    MILLRACE_TRY(server_, io::ControlServer::listen(
+                              daemon_.base_.loop(), daemon_.base_.home().run(),
+                              [this](const std::string& line, const io::ControlReply& reply) {
+                                  handle(line, reply);
+                              }));
     return {};
 }
 
 Outcome<Hash32> RequestorControl::find_job(const Json& request) const {
     const std::string wanted = request.value("job", "");
     std::vector<Hash32> found;
-    const auto jobs = daemon_.machine_->jobs();
+    const auto jobs = daemon_.machine().jobs();
     for (const auto& job : jobs) {
         const std::string id = hex(job.id);
         if (id == wanted) return job.id;
@@ -123,7 +124,7 @@ void RequestorControl::handle(const std::string& line, const io::ControlReply& r
         return fail({"the request is not a JSON object", "control channel", ""});
     }
     const std::string op = request.value("op", "");
-    auto& machine = *daemon_.machine_;
+    auto& machine = daemon_.machine();
     if (op == "submit") return submit(request, reply);
     if (op == "snapshot") return snapshot(reply);
     if (op == "jobs") {
@@ -200,7 +201,7 @@ void RequestorControl::snapshot(const io::ControlReply& reply) {
                             {"score", provider.score}});
         }
         reply.finish(dump({{"block", view->block},
-                           {"account", crypto::checksum_address(daemon_.machine_->account())},
+                           {"account", crypto::checksum_address(daemon_.machine().account())},
                            {"wallet", wei(view->wallet)},
                            {"deposit_total", wei(view->deposit_total)},
                            {"providers", std::move(rows)}}));
@@ -209,7 +210,7 @@ void RequestorControl::snapshot(const io::ControlReply& reply) {
 
 Json RequestorControl::providers() const {
     Json rows = Json::array();
-    for (const auto& row : daemon_.machine_->providers()) {
+    for (const auto& row : daemon_.machine().providers()) {
         std::uint64_t score = 0;
         for (const auto& record : daemon_.view_.providers) {
             if (record.provider == row.provider) score = record.score;
@@ -236,7 +237,7 @@ Json RequestorControl::providers() const {
 }
 
 Json RequestorControl::summary_of(const Hash32& job) const {
-    const auto& machine = *daemon_.machine_;
+    const auto& machine = daemon_.machine();
     const auto summary = machine.summary(job);
     Json json = job_json(summary->job);
     const Instant end = summary->job.finished.value_or(daemon_.base_.loop().now());
@@ -287,7 +288,7 @@ Json RequestorControl::summary_of(const Hash32& job) const {
 
 void RequestorControl::logs(const Json& request, const io::ControlReply& reply) {
     const auto job = find_job(request);
-    const auto& machine = *daemon_.machine_;
+    const auto& machine = daemon_.machine();
     const req::JobPlan* plan = machine.plan(*job);
     const auto summary = machine.summary(*job);
     const bool one = request.contains("task");
@@ -318,7 +319,7 @@ void RequestorControl::logs(const Json& request, const io::ControlReply& reply) 
 
 bool RequestorControl::notify(RequestorDaemon::Watch& watch) {
     if (!watch.reply.is_open()) return false;
-    const auto summary = daemon_.machine_->summary(watch.job);
+    const auto summary = daemon_.machine().summary(watch.job);
     if (!summary) return false;
     const auto& job = summary->job;
     const bool over = job.state != req::JobState::running;
@@ -340,7 +341,7 @@ bool RequestorControl::notify(RequestorDaemon::Watch& watch) {
 
 bool RequestorControl::notify(RequestorDaemon::SettlementWait& wait) {
     if (!wait.reply.is_open()) return false;
-    const auto summary = daemon_.machine_->summary(wait.job);
+    const auto summary = daemon_.machine().summary(wait.job);
     if (!summary) return false;
     const bool done =
         summary->settled && summary->contradiction_reports.size() >= summary->contradictions;

@@ -4,7 +4,6 @@
 #include "daemon/requestor_daemon.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -37,8 +36,17 @@ RequestorDaemon::~RequestorDaemon() = default;
 Outcome<void> RequestorDaemon::start(std::function<void(Outcome<void>)> ready) {
     ready_ = std::move(ready);
     chain_ = std::make_unique<RequestorChain>(base_);
-    machine_ = std::make_unique<compute::Requestor>(compute::Requestor::Config{
-        .domain = base_.domain(), .key = base_.key(), .seed = io::random_u64()});
+    machine_ = std::make_unique<MachineLoop<compute::Requestor>>(
+        base_.loop(), base_.records(),
+        compute::Requestor{compute::Requestor::Config{
+            .domain = base_.domain(), .key = base_.key(), .seed = io::random_u64()}},
+        MachineLoop<compute::Requestor>::Handlers{
+            .carry_out = [this](const req::Effect& effect) { carry_out(effect); },
+            .on_drained =
+                [this] {
+                    report_settled_contradictions();
+                    schedule_notify();
+                }});
     transport_ = std::make_unique<io::Transport>(
         base_.loop(), base_.node_key(),
         io::Transport::Handlers{
@@ -57,17 +65,10 @@ Outcome<void> RequestorDaemon::start(std::function<void(Outcome<void>)> ready) {
     }
     MILLRACE_TRY(auto records, base_.records().load_all());
     std::erase_if(records, [](const auto& record) { return record.table == job_table; });
-    req::Effects effects;
-    MILLRACE_TRY_VOID(machine_->restore(records, base_.loop().now(), effects));
-    MILLRACE_TRY_VOID(commit_effects(base_.records(), effects));
+    MILLRACE_TRY_VOID(machine_->restore(records));
     pin_unfinished_jobs();
     control_ = std::make_unique<RequestorControl>(*this);
     MILLRACE_TRY_VOID(control_->listen());
-    base_.loop().post([this, effects = std::move(effects)] {
-        for (const auto& effect : effects)
-            carry_out(effect);
-        drain();
-    });
 
     deposit_done_ = options_.deposit.wei.is_zero();
     if (!deposit_done_) {
@@ -88,102 +89,60 @@ Outcome<void> RequestorDaemon::start(std::function<void(Outcome<void>)> ready) {
     return {};
 }
 
-void RequestorDaemon::stop_on(const Failure& failure) {
-    io::log_failure("the agent cannot go on", failure);
-    // Nothing is half done: the step's batch was not committed, so after a restart it never was.
-    std::_Exit(1);
-}
-
 void RequestorDaemon::step(req::Event event) {
-    events_.push_back(std::move(event));
-    if (!draining_) drain();
-}
-
-void RequestorDaemon::drain() {
-    draining_ = true;
-    while (!events_.empty()) {
-        const req::Event event = std::move(events_.front());
-        events_.pop_front();
-        req::Effects effects;
-        machine_->step(event, base_.loop().now(), effects);
-        const auto stored = commit_effects(base_.records(), effects);
-        if (!stored) stop_on(stored.error());
-        for (const auto& effect : effects)
-            carry_out(effect);
-    }
-    draining_ = false;
-    report_settled_contradictions();
-    arm_timer();
-    schedule_notify();
-}
-
-void RequestorDaemon::arm_timer() {
-    if (timer_ != 0) base_.loop().cancel(timer_);
-    timer_ = 0;
-    if (const auto due = machine_->next_deadline()) {
-        timer_ = base_.loop().call_at(*due, [this] {
-            timer_ = 0;
-            step(req::TimerFired{});
-        });
-    }
+    machine_->step(std::move(event));
 }
 
 void RequestorDaemon::carry_out(const req::Effect& effect) {
-    std::visit(
-        Overload{
-            [](const req::Persist&) {},  // committed before
-            [](const req::Erase&) {}, [&](const req::Connect& request) { connect(request); },
-            [&](const req::Disconnect& request) {
-                const auto found = peers_.find(request.provider);
-                if (found == peers_.end()) return;
-                const io::PeerId connection = found->second.connection;
-                connections_.erase(connection);
-                peers_.erase(found);
-                transport_->close(connection);
-                fetcher_->on_peer_gone(connection);
-                // The machine hears of every end, also of those it asked for.
-                events_.push_back(req::PeerDown{.provider = request.provider, .why = request.why});
-            },
-            [&](const req::Send& send) {
-                const auto found = peers_.find(send.provider);
-                if (found == peers_.end() || !found->second.up) return;
-                if (!transport_->send(found->second.connection, send.message)) {
-                    io::log_limited("send", io::LogLevel::warn, "a message could not be queued",
-                                    {{"provider", to_hex0x(send.provider.view())}});
-                }
-            },
-            [&](const req::FetchBlob& request) { fetch(request); },
-            [&](const req::Allocate& request) {
-                chain_->allocate(request, [this](req::AllocationUpdated update) {
-                    const bool final = update.status == req::AllocationStatus::finalized;
-                    step(std::move(update));
-                    if (final) refresh();
-                });
-            },
-            [&](const req::ReleaseAllocation& request) {
-                chain_->release(request.allocation, [this, allocation = request.allocation](
-                                                        Outcome<Hash32> sent) {
-                    step(req::AllocationReleased{.allocation = allocation,
-                                                 .ok = sent.has_value(),
-                                                 .why = sent ? "" : sent.error().text()});
-                    refresh();
-                });
-            },
-            [&](const req::ReportContradiction& request) {
-                reports_waiting_.push_back(request.evidence);
-            },
-            [](const req::TaskDone&) {},
-            [&](const req::JobDone& done) {
-                pins_.release(done.job);
-                if (done.why) failures_[done.job] = done.why->text();
-                io::log(io::LogLevel::info, "job over",
-                        {{"job", to_hex0x(done.job.view())},
-                         {"why", done.why ? done.why->text() : "completed"}});
-            },
-            [](const req::Note& note) {
-                io::log(io::LogLevel::info, note.text, {{"job", to_hex0x(note.job.view())}});
-            }},
-        effect);
+    std::visit(Overload{
+                   [](const req::Persist&) {},  // committed before
+                   [](const req::Erase&) {},
+                   [&](const req::Connect& request) { connect(request); },
+                   [&](const req::Disconnect& request) {
+                       const auto found = peers_.find(request.provider);
+                       if (found == peers_.end()) return;
+                       const io::PeerId connection = found->second.connection;
+                       connections_.erase(connection);
+                       peers_.erase(found);
+                       transport_->close(connection);
+                       fetcher_->on_peer_gone(connection);
+                       // The machine hears of every end, also of those it asked for.
+                       step(req::PeerDown{.provider = request.provider, .why = request.why});
+                   },
+                   [&](const req::Send& send) {
+                       const auto found = peers_.find(send.provider);
+                       if (found == peers_.end() || !found->second.up) return;
+                       if (!transport_->send(found->second.connection, send.message)) {
+                           io::log_limited("send", io::LogLevel::warn,
+                                           "a message could not be queued",
+                                           {{"provider", to_hex0x(send.provider.view())}});
+                       }
+                   },
+                   [&](const req::FetchBlob& request) { fetch(request); },
+                   [&](const req::Allocate& request) {
+                       chain_->allocate(request, [this](req::AllocationUpdated update) {
+                           const bool final = update.status == req::AllocationStatus::finalized;
+                           step(std::move(update));
+                           if (final) refresh();
+                       });
+                   },
+                   [&](const req::ReleaseAllocation& request) { release(request.allocation); },
+                   [&](const req::ReportContradiction& request) {
+                       reports_waiting_.push_back(request.evidence);
+                   },
+                   [](const req::TaskDone&) {},
+                   [&](const req::JobDone& done) {
+                       pins_.release(done.job);
+                       if (done.why) failures_[done.job] = done.why->text();
+                       io::log(io::LogLevel::info, "job over",
+                               {{"job", to_hex0x(done.job.view())},
+                                {"why", done.why ? done.why->text() : "completed"}});
+                   },
+                   [](const req::Note& note) {
+                       io::log(io::LogLevel::info, note.text, {{"job", to_hex0x(note.job.view())}});
+                   },
+               },
+               effect);
 }
 
 // ---- connections -------------------------------------------------------------------------------
@@ -203,7 +162,7 @@ void RequestorDaemon::on_connected(io::PeerId connection) {
     if (!connections_.contains(connection)) return;
     transport_->send(connection, types::Hello{.genesis = base_.domain().genesis,
                                               .chain_id = base_.domain().chain_id,
-                                              .account = machine_->account(),
+                                              .account = machine().account(),
                                               .agent = "millrace/" MILLRACE_VERSION});
 }
 
@@ -271,7 +230,7 @@ void RequestorDaemon::fetch(const req::FetchBlob& request) {
 }
 
 Outcome<void> RequestorDaemon::collect(const req::FetchBlob& request) {
-    const req::JobPlan* plan = machine_->plan(request.job);
+    const req::JobPlan* plan = machine().plan(request.job);
     if (plan == nullptr) return {};
     const auto folder = out_folders_.find(request.job);
     if (request.purpose != req::BlobPurpose::output_file || folder == out_folders_.end() ||
@@ -300,9 +259,9 @@ std::string RequestorDaemon::output_path(const req::FetchBlob& request,
 }
 
 void RequestorDaemon::pin_unfinished_jobs() {
-    for (const auto& job : machine_->jobs()) {
+    for (const auto& job : machine().jobs()) {
         const auto pin = [&](const types::SealedBlob& blob) { pins_.pin(job.id, blob.sealed()); };
-        const req::JobPlan* plan = machine_->plan(job.id);
+        const req::JobPlan* plan = machine().plan(job.id);
         if (job.state != req::JobState::running || plan == nullptr) continue;
         pin(plan->common.module);
         for (const auto& file : plan->common.files)
@@ -312,7 +271,7 @@ void RequestorDaemon::pin_unfinished_jobs() {
                 pin(file.blob);
         }
         for (std::uint64_t first = 0; first < job.tasks; first += tasks_pinned_at_once) {
-            for (const auto& task : machine_->tasks(job.id, first, tasks_pinned_at_once)) {
+            for (const auto& task : machine().tasks(job.id, first, tasks_pinned_at_once)) {
                 if (!task.accepted) continue;
                 pin(task.accepted->standard_output);
                 pin(task.accepted->standard_error);
@@ -398,7 +357,7 @@ Outcome<Hash32> RequestorDaemon::submit(const JobRequest& request) {
     out_folders_[plan.id] = request.out;
     const Hash32 id = plan.id;
     step(req::JobSubmitted{std::move(plan)});
-    const auto jobs = machine_->jobs();
+    const auto jobs = machine().jobs();
     if (std::ranges::none_of(jobs, [&](const auto& job) { return job.id == id; })) {
         return Err{Failure{"the job was refused", request.name,
                            "see the agent's log; too many jobs may be open"}};
@@ -420,6 +379,15 @@ void RequestorDaemon::refresh() {
                             {{"why", view.error().text()}});
         }
         base_.loop().call_after(refresh_interval, [this] { refresh(); });
+    });
+}
+
+void RequestorDaemon::release(std::uint64_t allocation) {
+    chain_->release(allocation, [this, allocation](const Outcome<Hash32>& sent) {
+        step(req::AllocationReleased{.allocation = allocation,
+                                     .ok = sent.has_value(),
+                                     .why = sent ? "" : sent.error().text()});
+        refresh();
     });
 }
 
@@ -447,7 +415,7 @@ void RequestorDaemon::tell_ready_if_so() {
 void RequestorDaemon::report_settled_contradictions() {
     std::vector<req::Evidence> ready;
     std::erase_if(reports_waiting_, [&](const req::Evidence& evidence) {
-        const auto summary = machine_->summary(evidence.wrong.lease.job);
+        const auto summary = machine().summary(evidence.wrong.lease.job);
         const bool waits = summary && !summary->settled;
         if (!waits) ready.push_back(evidence);
         return !waits;

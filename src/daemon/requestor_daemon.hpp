@@ -2,7 +2,6 @@
 // Copyright the Millrace authors.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,6 +13,7 @@
 #include "daemon/blob_fetcher.hpp"
 #include "daemon/job_pins.hpp"
 #include "daemon/job_request.hpp"
+#include "daemon/machine_loop.hpp"
 #include "daemon/requestor_chain.hpp"
 #include "io/control.hpp"
 #include "io/transport.hpp"
@@ -54,11 +54,9 @@ class RequestorDaemon {
         Instant until;
     };
 
+    [[nodiscard]] const compute::Requestor& machine() const noexcept { return machine_->machine(); }
     void step(compute::requestor::Event event);
-    void drain();
     void carry_out(const compute::requestor::Effect& effect);
-    void arm_timer();
-    [[noreturn]] void stop_on(const Failure& failure);
 
     void connect(const compute::requestor::Connect& request);
     void on_connected(io::PeerId connection);
@@ -81,6 +79,7 @@ class RequestorDaemon {
                                            const compute::requestor::JobPlan& plan,
                                            std::map<std::string, types::SealedBlob>& stored);
 
+    void release(std::uint64_t allocation);
     void on_chain_view(const ChainView& view);
     void refresh();
     void tell_ready_if_so();
@@ -96,16 +95,13 @@ class RequestorDaemon {
     AgentBase& base_;
     Options options_;
     std::unique_ptr<RequestorChain> chain_;
-    std::unique_ptr<compute::Requestor> machine_;
+    std::unique_ptr<MachineLoop<compute::Requestor>> machine_;
     std::unique_ptr<io::Transport> transport_;
     std::unique_ptr<BlobFetcher> fetcher_;
     JobPins pins_{base_.blobs()};
     std::unique_ptr<class RequestorControl> control_;
-    std::deque<compute::requestor::Event> events_;
-    bool draining_ = false;
     bool refreshing_ = false;
     bool notify_scheduled_ = false;
-    io::TimerId timer_ = 0;
     std::map<Address, Peer> peers_;
     std::map<io::PeerId, Address> connections_;
     std::map<Hash32, std::string> out_folders_;                         ///< by job

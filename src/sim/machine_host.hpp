@@ -57,7 +57,7 @@ class Host {
     std::optional<Instant> download_wake_at_;
 };
 
-/// A Host that runs one machine as the daemons do: rows first, in one
+/// A Host that runs one machine as the daemons do (daemon/machine_loop.hpp): rows first, in one
 /// transaction; then the step's other effects, in order; woken at the machine's deadline. In
 /// trouble it dies before the commit, after it, or amid the effects.
 template <compute::Machine Machine>
