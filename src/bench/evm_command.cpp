@@ -10,16 +10,19 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
 #include "bench/report.hpp"
 #include "evm/machine.hpp"
 #include "evm/memory_host.hpp"
+#include "io/fixture_json.hpp"
 
 namespace millrace::bench {
 namespace {
 
 namespace fs = std::filesystem;
+using io::fixture::read_bytes;
+using io::fixture::read_fixed;
+using io::fixture::read_number;
 using nlohmann::json;
 
 struct Reference {
@@ -34,27 +37,6 @@ constexpr Reference references[] = {
     {"main/swap_math/spent", 2180},        {"main/weierstrudel/15", 386},
     {"main/weierstrudel/1", 313},
 };
-
-template <typename Fixed>
-Fixed read_fixed(const json& field) {
-    const auto value = fixed_from_hex<Fixed>(field.get<std::string>());
-    if (!value) throw std::runtime_error("not a value of fixed size: " + field.dump());
-    return *value;
-}
-Bytes read_bytes(const json& field) {
-    auto value = from_hex(field.get<std::string>());
-    if (!value) throw std::runtime_error("not hexadecimal: " + field.dump());
-    return std::move(*value);
-}
-U256 read_number(const json& field) {
-    std::string text = field.get<std::string>();
-    if (text.starts_with("0x")) text.erase(0, 2);
-    if (text.size() % 2 != 0) text.insert(0, "0");
-    const auto bytes = from_hex(text);
-    const auto value = bytes ? u256_from_big_endian(*bytes) : std::nullopt;
-    if (!value) throw std::runtime_error("not a number of 256 bits: " + field.dump());
-    return *value;
-}
 
 /// One call, ready to be made.
 class Program {

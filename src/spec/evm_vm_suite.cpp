@@ -8,7 +8,6 @@
 #include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -17,6 +16,7 @@
 #include "evm/machine.hpp"
 #include "evm/memory_host.hpp"
 #include "evm/opcodes.hpp"
+#include "io/fixture_json.hpp"
 
 namespace millrace::spec {
 namespace {
@@ -27,37 +27,11 @@ using evm::MemoryHost;
 using evm::Message;
 using evm::Revision;
 using evm::Status;
+using io::fixture::read_bytes;
+using io::fixture::read_fixed;
+using io::fixture::read_number;
+using io::fixture::read_u64;
 using nlohmann::json;
-
-template <typename Fixed>
-Fixed read_fixed(const json& field) {
-    const auto value = fixed_from_hex<Fixed>(field.get<std::string>());
-    if (!value) throw std::runtime_error("not a value of fixed size: " + field.dump());
-    return *value;
-}
-
-Bytes read_bytes(const json& field) {
-    auto value = from_hex(field.get<std::string>());
-    if (!value) throw std::runtime_error("not hexadecimal: " + field.dump());
-    return std::move(*value);
-}
-
-/// "0x…", leading zeros allowed.
-U256 read_number(const json& field) {
-    std::string text = field.get<std::string>();
-    if (text.starts_with("0x")) text.erase(0, 2);
-    if (text.size() % 2 != 0) text.insert(0, "0");
-    const auto bytes = from_hex(text);
-    const auto value = bytes ? u256_from_big_endian(*bytes) : std::nullopt;
-    if (!value) throw std::runtime_error("not a number of 256 bits: " + field.dump());
-    return *value;
-}
-
-std::uint64_t read_u64(const json& field) {
-    const U256 value = read_number(field);
-    if (!value.fits_u64()) throw std::runtime_error("not a number of 64 bits: " + field.dump());
-    return value.words[0];
-}
 
 Hash32 hash_of(const std::vector<types::Log>& logs) {
     codec::RlpWriter writer;
