@@ -6,7 +6,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <set>
 
 #include "base/assert.hpp"
 #include "crypto/hash.hpp"
@@ -49,6 +48,7 @@ Outcome<void> NodeDaemon::start() {
                              store::ChainStore::Options{.memory_max = options_.store_memory_max}));
     MILLRACE_TRY(chain_, node::Chain::open(*store_, options_.genesis,
                                            {.history = options_.history, .state = {}}));
+    chain_->run_parallel(parallel_.hook());
     // The accounts of the genesis stand in the store now. There can be a million: what reading,
     // hashing and writing them took goes back to the system at once.
     options_.genesis.state = {};
@@ -286,9 +286,7 @@ void NodeDaemon::drain() {
 }
 
 void NodeDaemon::admit(std::vector<Submission> submissions) {
-    const auto chain = view();
-    const auto state = chain->state(Height{chain->head().header.number});
-    MILLRACE_ASSERT(state != nullptr);
+    const auto state = chain_->working_state();
     struct Answer {
         SubmitReply reply;
         Result<Hash32, node::SubmitError> result;
@@ -366,7 +364,7 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
     prev_randao_override_ = {};
     const U256 base_fee = ledger::next_base_fee(chain_->config(), head.header);
     auto builder = chain_->begin_block(timestamp, options_.coinbase, prev_randao);
-    std::set<Address> touched;
+    std::vector<Address> touched;
     std::vector<Hash32> included;
     std::vector<Hash32> unfit;
     auto selection = pool_.select(base_fee);
@@ -374,14 +372,14 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
         if (builder->gas_left() < 21'000) break;
         const auto added = builder->add(next->transaction, next->sender);
         if (added) {
-            touched.insert(next->sender);
+            touched.push_back(next->sender);
             included.push_back(next->hash);
             continue;
         }
         using ledger::TransactionError;
         const TransactionError why = added.error();
         selection.skip_sender();
-        touched.insert(next->sender);
+        touched.push_back(next->sender);
         const bool fits_later = why == TransactionError::gas_limit_exceeds_block ||
                                 why == TransactionError::nonce_too_low ||
                                 why == TransactionError::nonce_too_high ||
@@ -407,8 +405,10 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
     for (const auto& hash : included)
         gone.erase(state::Table::pool, to_bytes(hash.view()));
     {
-        const auto chain = view();
-        const auto state = chain->state(Height{chain->head().header.number});
+        std::ranges::sort(touched);
+        const auto repeated = std::ranges::unique(touched);
+        touched.erase(repeated.begin(), repeated.end());
+        const auto state = chain_->working_state();
         const std::lock_guard lock{pool_mutex_};
         for (const auto& hash : unfit) {
             pool_.remove(hash);

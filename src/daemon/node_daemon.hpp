@@ -15,6 +15,7 @@
 #include "base/failure.hpp"
 #include "io/event_loop.hpp"
 #include "io/home.hpp"
+#include "io/parallel.hpp"
 #include "ledger/chain_config.hpp"
 #include "mempool/pool.hpp"
 #include "node/api.hpp"
@@ -122,6 +123,7 @@ class NodeDaemon final : public node::Backend, public rpc::Handler {
     io::RoleHome& home_;
     Options options_;
     std::unique_ptr<store::ChainStore> store_;
+    io::Parallel parallel_;  ///< for the work on a block; outlives chain_
     std::unique_ptr<node::Chain> chain_;
     std::unique_ptr<node::SoleProducer> source_;
     std::optional<io::TimerId> timer_;
