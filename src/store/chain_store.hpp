@@ -12,19 +12,30 @@
 
 namespace millrace::store {
 
+class ChainDatabase;
+class LayerQueue;
+
 /// The tables of a chain in one folder of RocksDB (docs/formats/chain-store.md). A batch takes
 /// effect whole or not at all, through any crash; a synced one is on disk when write() returns, and
 /// is then a crash point "chain-block" (io/crash_point.hpp). After write() has returned false, a
 /// batch whose bytes had reached the disk before the error may be there when the store is opened
 /// again: whole, and never acknowledged.
 ///
-/// Memory: memory_max for cached blocks, indexes, filters and rows not yet in files; beside it
-/// iterators and file handles (files_open_max). A damaged block of the disk ends the process with
-/// one message when it is read.
+/// A large batch is written as one row of a journal, which is all that write() waits for; a thread
+/// of the store brings its rows into the tables, where putting each in its place costs ten times as
+/// much, and reads look through the batch until then. What the thread had not done when the process
+/// ended is done by open(). A small batch goes into the tables itself, unless others wait before
+/// it: batches take effect in the order in which they were written, synced or not. When the tables
+/// cannot be written, write() refuses from then on; reads go on.
+///
+/// Memory: memory_max for cached blocks, indexes, filters, rows not yet in files and batches not
+/// yet in the tables (a larger one is never kept: it goes into the tables itself); beside it
+/// iterators, with what they walk over, and file handles (files_open_max). A damaged block of the
+/// disk ends the process with one message when it is read.
 class ChainStore final : public state::KeyValueStore {
   public:
     /// Number in the FORMAT file of the folder. A folder with a newer one is refused.
-    static constexpr std::uint32_t format = 1;
+    static constexpr std::uint32_t format = 2;
 
     struct Options {
         std::size_t memory_max = 96u << 20;
@@ -32,13 +43,20 @@ class ChainStore final : public state::KeyValueStore {
         /// Crash tests: what is not synced stays in this process and dies with it, as unsynced
         /// bytes die with the power.
         bool hold_unsynced = false;
+        /// Tests: all batches go through the journal, and into the tables only when there is no
+        /// room for another or settle() is called.
+        bool apply_lazily = false;
+        /// Crash tests: all batches go through the journal, and each of the small steps that bring
+        /// its rows into the tables is a crash point too.
+        bool crash_while_applying = false;
     };
     /// Creates the folder (0700) if absent. Refuses a foreign or newer one, and one in use.
     static Outcome<std::unique_ptr<ChainStore>> open(const std::string& path, Options options);
     static Outcome<std::unique_ptr<ChainStore>> open(const std::string& path) {
         return open(path, Options{});
     }
-    /// Views and cursors may outlive it: the files are closed with the last of them.
+    /// Waits until all batches are in the tables. Views and cursors may outlive it: the files are
+    /// closed with the last of them.
     ~ChainStore() override;
 
     [[nodiscard]] std::optional<Bytes> get(state::Table table, ByteView key) const override;
@@ -47,6 +65,9 @@ class ChainStore final : public state::KeyValueStore {
     [[nodiscard]] bool write(const state::WriteBatch& batch, state::Durability durability) override;
     [[nodiscard]] std::string why() const override;
 
+    /// Waits until all batches are in the tables. False: they cannot be written. verify(), backup()
+    /// and figures() begin with it.
+    bool settle() const;
     /// Reads every file and compares its checksums.
     Outcome<void> verify() const;
     /// A consistent copy in a new folder while this store is in use; files are hard links where the
@@ -59,9 +80,19 @@ class ChainStore final : public state::KeyValueStore {
     [[nodiscard]] Figures figures() const;
 
   private:
-    struct Database;
-    explicit ChainStore(std::shared_ptr<Database> database);
-    std::shared_ptr<Database> database_;
+    ChainStore(std::shared_ptr<ChainDatabase> database, const Options& options);
+    [[nodiscard]] bool is_for_the_tables(const state::WriteBatch& batch) const;
+    [[nodiscard]] std::optional<std::string> write_tables(const state::WriteBatch& batch,
+                                                          bool synced);
+    [[nodiscard]] std::optional<std::string> write_journal(const state::WriteBatch& batch,
+                                                           bool synced);
+    Outcome<void> settled() const;
+
+    std::shared_ptr<ChainDatabase> database_;
+    std::size_t layers_size_max_ = 0;
+    std::size_t direct_rows_max_ = 0;
+    std::unique_ptr<LayerQueue> layers_;
+    std::uint64_t journal_next_ = 1;  ///< the journal is empty when the store opens
     std::string why_;
 };
 

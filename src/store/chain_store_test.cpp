@@ -136,8 +136,8 @@ TEST(ChainStore, a_newer_or_foreign_folder_is_refused) {
     { opened(folder / "chain"); }
     const auto refusal = [&] { return ChainStore::open(folder / "chain").error().text(); };
     const std::string format = folder / "chain/FORMAT";
-    ASSERT_TRUE(io::atomic_write_file(format, as_bytes("2\n")).has_value());
-    EXPECT_NE(refusal().find("written by a newer millrace (format 2, this program knows 1)"),
+    ASSERT_TRUE(io::atomic_write_file(format, as_bytes("3\n")).has_value());
+    EXPECT_NE(refusal().find("written by a newer millrace (format 3, this program knows 2)"),
               std::string::npos);
     ASSERT_TRUE(io::atomic_write_file(format, as_bytes("one\n")).has_value());
     EXPECT_NE(refusal().find("the FORMAT file holds no number"), std::string::npos);
@@ -183,9 +183,11 @@ TEST(ChainStore, logged_writes_survive_the_process_and_synced_ones_the_power) {
     }
 }
 
-TEST(ChainStore, a_full_disk_refuses_writes_and_loses_none_that_was_acknowledged) {
+class FullDisk : public testing::TestWithParam<std::string> {};
+
+TEST_P(FullDisk, writes_are_refused_and_none_that_was_acknowledged_is_lost) {
     const TemporaryFolder folder;
-    const Ended ended = run_victim("fill " + (folder / "chain"));
+    const Ended ended = run_victim("fill " + (folder / "chain") + " 0 0 " + GetParam());
     ASSERT_TRUE(WIFSIGNALED(ended.status)) << ended.output;
     EXPECT_NE(ended.output.find("cannot be written"), std::string::npos) << ended.output;
     const auto acknowledged = static_cast<std::uint32_t>(std::stoul(ended.output));
@@ -196,6 +198,8 @@ TEST(ChainStore, a_full_disk_refuses_writes_and_loses_none_that_was_acknowledged
     EXPECT_EQ(rows_from(*store, Table::headers, "").size(), newest + 1);
     put(*store, Table::meta, "goes", "on");
 }
+
+INSTANTIATE_TEST_SUITE_P(ChainStore, FullDisk, testing::Values("direct", "lazy", "applying"));
 
 TEST(ChainStore, a_damaged_file_ends_the_process_with_a_message) {
     const TemporaryFolder folder;

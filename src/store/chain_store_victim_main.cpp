@@ -2,9 +2,14 @@
 // Copyright the Millrace authors.
 
 // A process that chain_store_test.cpp and chain_crash_test.cpp let die or run out of disk.
-//   victim die PATH HOLD COUNT     writes COUNT rows, every third synced, then SIGKILL
-//   victim fill PATH               writes until the limit on file sizes ends it; prints rows
-//   written victim damage PATH             reads every row of a store whose files are damaged
+//   victim die PATH HOLD COUNT            writes COUNT rows, every third synced, then SIGKILL
+//   victim fill PATH 0 0 [WAY]            writes until the limit on file sizes ends it; prints rows
+//                                         written
+//   victim damage PATH                    reads every row of a store whose files are damaged
+//   victim seal PATH HOLD HEIGHT [WAY]    seals blocks up to the height, printing each
+//   victim accounts PATH 0 COUNT          seals blocks with COUNT accounts; prints memory
+// HOLD 1: what is not synced dies with it. WAY "lazy": batches stay in the journal for as long as
+// there is room; "applying": each step of applying them is a crash point too.
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -167,6 +172,9 @@ int main(int argc, char** argv) {
     if (verb == "seal") millrace::io::enable_crash_points(true);
     ChainStore::Options options;
     options.hold_unsynced = argc > 3 && std::string{argv[3]} == "1";
+    const std::string way = argc > 5 ? argv[5] : "";
+    options.apply_lazily = way == "lazy";
+    options.crash_while_applying = way == "applying";
     auto store = ChainStore::open(argv[2], options);
     if (!store) {
         std::fprintf(stderr, "%s\n", store.error().text().c_str());
