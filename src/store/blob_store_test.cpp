@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/prng.hpp"
+#include "io/child_testing.hpp"
 #include "io/crash_point.hpp"
 #include "io/files.hpp"
 #include "io/temporary_folder.hpp"
@@ -43,15 +44,6 @@ std::unique_ptr<BlobStore> open(const std::string& folder,
 
 std::size_t files_in(const std::string& folder) {
     return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator{folder}, {}));
-}
-
-template <typename Body>
-int in_child(Body body) {
-    const pid_t child = ::fork();
-    if (child == 0) ::_exit(body());
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return status;
 }
 
 const std::vector<std::size_t> sizes{
@@ -139,7 +131,7 @@ TEST(BlobStore, a_download_completes_and_resumes_after_a_crash) {
     const auto source = open(folder / "source");
     for (const std::size_t size : {leaf + 5, 32 * leaf, 33 * leaf, 200 * leaf + 3}) {
         const BlobId blob = *source->put(sample(size, size));
-        const int status = in_child([&] {
+        const int status = io::in_child([&] {
             const auto target = open(folder / "target");
             if (!target->begin(blob)) return 1;
             fetch(*source, *target, blob, 3);
@@ -281,7 +273,7 @@ TEST(BlobStore, sealed_content_opens_with_the_key_only) {
 
 TEST(BlobStore, a_full_disk_leaves_nothing_half_written) {
     const TemporaryFolder folder;
-    const int status = in_child([&] {
+    const int status = io::in_child([&] {
         std::signal(SIGXFSZ, SIG_IGN);
         const auto source = open(folder / "source");
         const BlobId fetched = *source->put(sample(100 * leaf, 2));

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "io/child_testing.hpp"
 #include "io/crash_point.hpp"
 #include "io/files.hpp"
 #include "io/temporary_folder.hpp"
@@ -31,15 +32,6 @@ Change put(std::string table, std::string_view key, std::string_view value) {
 }
 Change erase(std::string table, std::string_view key) {
     return {.table = std::move(table), .key = text(key), .value = std::nullopt};
-}
-
-template <typename Body>
-int in_child(Body body) {
-    const pid_t child = ::fork();
-    if (child == 0) ::_exit(body());
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return status;
 }
 
 void run_sql(const std::string& path, const char* sql) {
@@ -93,7 +85,7 @@ TEST(RecordStore, a_batch_with_one_bad_change_stores_nothing) {
 
 TEST(RecordStore, a_process_killed_after_commit_has_lost_nothing_and_before_it_everything) {
     const TemporaryFolder folder;
-    const int status = in_child([&] {
+    const int status = io::in_child([&] {
         auto store = RecordStore::open(folder / "a.db");
         for (int batch = 0; batch < 10; ++batch) {
             const std::string key = std::to_string(batch);
@@ -121,7 +113,7 @@ TEST(RecordStore, each_commit_is_one_durable_event) {
 
 TEST(RecordStore, a_full_disk_is_a_failure_and_the_store_goes_on_afterwards) {
     const TemporaryFolder folder;
-    const int status = in_child([&] {
+    const int status = io::in_child([&] {
         std::signal(SIGXFSZ, SIG_IGN);
         auto store = RecordStore::open(folder / "a.db");
         if (!store || !(*store)->commit({put("a", "before", "1")})) return 1;
