@@ -396,6 +396,7 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
                              std::string{ledger::to_text(built.error().error)},
                          "block " + std::to_string(head.header.number + 1), "report this"});
     }
+                                why == TransactionError::size_exceeds_block ||
     std::string why;
     const auto sealed = chain_->seal(std::move(*built), why);
     if (!sealed) return stop_for({why, home_.db() + "/chain", "free space on the disk"});

@@ -8,11 +8,21 @@
 
 namespace millrace::ledger {
 
+namespace {
+
+/// What a block's RLP takes beside its transactions: header, list headers, withdrawals.
+constexpr std::size_t frame_size_max = 4'096;
+/// The header of the byte string that holds a typed transaction.
+constexpr std::size_t wrapping_size_max = 5;
+
+}  // namespace
+
 struct BlockBuilder::State {
     types::Header header;
     BlockExecution execution;
     std::optional<BlockError> failure;
     std::vector<types::SignedTransaction> transactions;
+    std::size_t size_bound = frame_size_max;  ///< of the block's RLP, in bytes
     ParallelFor parallel_for;
 };
 
@@ -25,6 +35,7 @@ BlockBuilder::BlockBuilder(const ChainConfig& config, types::Header header,
                     .execution = {config, header, parent_state, block_hashes, arena, {}, nullptr},
                     .failure = {},
                     .transactions = {},
+                    .size_bound = frame_size_max,
                     .parallel_for = std::move(parallel_for)}} {
     // Receipts of older rules hold state roots, which only importers of old chains need.
     MILLRACE_ASSERT(state_->execution.rules().revision >= evm::Revision::byzantium);
@@ -36,8 +47,14 @@ BlockBuilder::~BlockBuilder() = default;
 
 Result<types::TransactionReceipt, TransactionError> BlockBuilder::add(
     const types::SignedTransaction& transaction, const Address& sender) {
+    std::size_t size = state_->size_bound;
+    if (state_->execution.rules().revision >= evm::Revision::osaka) {
+        size += transaction.encode().size() + wrapping_size_max;
+        if (size > block_rlp_size_max) return Err{TransactionError::size_exceeds_block};
+    }
     MILLRACE_TRY(const types::TransactionReceipt* receipt,
                  state_->execution.add(transaction.transaction, sender));
+    state_->size_bound = size;
     state_->transactions.push_back(transaction);
     return *receipt;
 }

@@ -121,6 +121,37 @@ TEST(Block, over_eight_mebibytes_is_refused) {
     EXPECT_EQ(world.execute(block).error().error, BlockError::too_large);
 }
 
+TEST(BuiltBlock, stays_below_eight_mebibytes_from_osaka_on) {
+    ChainWorld world;
+    const auto large = [&](std::uint64_t nonce) {
+        types::Transaction transaction = world.transfer();
+        transaction.nonce = nonce;
+        transaction.max_fee_per_gas = U256{2'000'000'000};
+        transaction.gas_limit = 12'000'000;
+        transaction.data.assign(1u << 20, 0);
+        return types::sign_transaction(transaction, world.key);
+    };
+    types::Header header = world.next_header();
+    header.gas_limit = 200'000'000;
+    {
+        BlockBuilder builder{world.config, header, world.view, world.hashes, *world.arena};
+        for (std::uint64_t nonce = 0; nonce < 7; ++nonce)
+            ASSERT_TRUE(builder.add(large(nonce), world.sender).has_value());
+        EXPECT_EQ(builder.add(large(7), world.sender).error(),
+                  TransactionError::size_exceeds_block);
+        EXPECT_TRUE(builder.add(world.signed_transfer(7), world.sender).has_value())
+            << "a smaller one has room";
+        const auto built = std::move(builder).finish(std::vector<types::Withdrawal>{});
+        ASSERT_TRUE(built.has_value());
+        EXPECT_LE(built->block.encode().size(), block_rlp_size_max);
+        EXPECT_TRUE(world.execute(built->block).has_value());
+    }
+    world.config.osaka_time.reset();
+    BlockBuilder earlier{world.config, header, world.view, world.hashes, *world.arena};
+    for (std::uint64_t nonce = 0; nonce < 8; ++nonce)
+        EXPECT_TRUE(earlier.add(large(nonce), world.sender).has_value());
+}
+
 TEST(Block, without_its_system_contracts_is_refused) {
     ChainWorld world;
     const auto built = world.build();

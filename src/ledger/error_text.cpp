@@ -25,6 +25,8 @@ std::string_view to_text(TransactionError error) noexcept {
             return "gas limit below the floor of its data";
         case TransactionError::gas_limit_exceeds_block:
             return "gas limit exceeds what the block has left";
+        case TransactionError::size_exceeds_block:
+            return "larger than what the block has left";
         case TransactionError::gas_limit_exceeds_cap:
             return "gas limit exceeds the cap of a transaction";
         case TransactionError::fee_below_base_fee:

@@ -10,7 +10,6 @@ namespace {
 
 using evm::Revision;
 
-constexpr std::size_t block_rlp_size_max = (10u << 20) - (2u << 20);  // EIP-7934
 constexpr std::size_t ommer_count_max = 2;
 constexpr std::uint64_t ommer_depth_max = 6;
 

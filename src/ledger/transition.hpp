@@ -31,6 +31,7 @@ enum class TransactionError : std::uint8_t {
     intrinsic_gas_too_low,    ///< with EIP-2028, 2930, 3860, 7702
     gas_below_floor,          ///< EIP-7623
     gas_limit_exceeds_block,  ///< more than the block has left
+    size_exceeds_block,       ///< the block would be over block_rlp_size_max with it (EIP-7934)
     gas_limit_exceeds_cap,    ///< EIP-7825: 2^24
     fee_below_base_fee,
     tip_above_fee,
@@ -166,6 +167,10 @@ Result<BlockResult, BlockFailure> execute_block(
 /// The result against the header: gas, bloom, receipts, requests. The state root is the caller's.
 Result<void, BlockFailure> check_result(const types::Block& block, const BlockResult& result);
 
+/// Bytes of a block's RLP from osaka on: 10 MiB, less 2 MiB for what a beacon block adds
+/// (EIP-7934).
+inline constexpr std::size_t block_rlp_size_max = (10u << 20) - (2u << 20);
+
 /// A block's transactions and receipts as they stand in its roots and in the store.
 struct EncodedBody {
     std::vector<Bytes> transactions;
@@ -188,7 +193,9 @@ class BlockBuilder {
                  const state::TransactionState::BlockHashes& block_hashes, evm::Arena& arena,
                  ParallelFor parallel_for = {});
     ~BlockBuilder();
-    /// Adds it, or says why it cannot be in this block.
+    /// Adds it, or says why it cannot be in this block; one for which the block has no room left,
+    /// by gas or by bytes, may be in the next. Header and up to 60 withdrawals have theirs set
+    /// aside.
     Result<types::TransactionReceipt, TransactionError> add(
         const types::SignedTransaction& transaction, const Address& sender);
     [[nodiscard]] std::uint64_t gas_left() const noexcept;

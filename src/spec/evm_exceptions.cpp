@@ -50,6 +50,8 @@ bool is_expected(const std::string& expected, TransactionError error) {
             return has(expected, {"INTRINSIC_GAS_BELOW_FLOOR_GAS_COST", "INTRINSIC_GAS_TOO_LOW"});
         case TransactionError::gas_limit_exceeds_block:
             return has(expected, {"GAS_ALLOWANCE_EXCEEDED"});
+        case TransactionError::size_exceeds_block:
+            return false;  // a builder's, never an importer's: there the block is too large
         case TransactionError::gas_limit_exceeds_cap:
             return has(expected, {"GAS_LIMIT_EXCEEDS_MAXIMUM"});
         case TransactionError::fee_below_base_fee:
