@@ -381,6 +381,7 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
         selection.skip_sender();
         touched.push_back(next->sender);
         const bool fits_later = why == TransactionError::gas_limit_exceeds_block ||
+                                why == TransactionError::size_exceeds_block ||
                                 why == TransactionError::nonce_too_low ||
                                 why == TransactionError::nonce_too_high ||
                                 why == TransactionError::insufficient_funds ||
@@ -396,7 +397,6 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
                              std::string{ledger::to_text(built.error().error)},
                          "block " + std::to_string(head.header.number + 1), "report this"});
     }
-                                why == TransactionError::size_exceeds_block ||
     std::string why;
     const auto sealed = chain_->seal(std::move(*built), why);
     if (!sealed) return stop_for({why, home_.db() + "/chain", "free space on the disk"});
