@@ -20,6 +20,7 @@ class RecordDisk {
     void erase(const std::string& table, const Bytes& key) { rows_.erase({table, key}); }
     [[nodiscard]] std::vector<types::Record> all() const {
         std::vector<types::Record> records;
+        records.reserve(rows_.size());
         for (const auto& [key, value] : rows_)
             records.push_back({key.first, key.second, value});
         return records;

@@ -19,7 +19,7 @@ namespace millrace::sim {
 /// into a block is the caller's business. conserved() holds after every call.
 class VirtualChain {
   public:
-    explicit VirtualChain(types::SettlementDomain domain) : domain_{std::move(domain)} {}
+    explicit VirtualChain(types::SettlementDomain domain) : domain_{domain} {}
 
     struct Allocation {
         Hash32 root;
