@@ -82,8 +82,8 @@ CallResult Machine::call_account(const Message& message) {
             return failure(Status::insufficient_balance);
         move_value(host_, message, message.recipient);
     }
-    if (is_precompile(revision_, message.code_address)) {
-        CallResult result = call_precompile(message);
+    if (const Address* contract = precompile_at(message.code_address)) {
+        CallResult result = call_precompile(message, *contract);
         if (result.status != Status::success) host_.revert_to(before);
         return result;
     }
@@ -107,13 +107,20 @@ CodePtr Machine::code_to_run(const Message& message) {
     // An instruction has paid for it; a transaction's delegate is warm without.
     if (message.depth == 0) host_.access_account(*delegate);
     // EIP-7702: a precompiled contract has no code to delegate to.
-    return is_precompile(revision_, *delegate) ? Code::empty() : host_.code(*delegate);
+    return precompile_at(*delegate) != nullptr ? Code::empty() : host_.code(*delegate);
 }
 
-CallResult Machine::call_precompile(const Message& message) {
+const Address* Machine::precompile_at(const Address& address) const noexcept {
+    if (moves_ != nullptr) {
+        const auto moved = moves_->find(address);
+        if (moved != moves_->end()) return moved->second ? &*moved->second : nullptr;
+    }
+    return is_precompile(revision_, address) ? &address : nullptr;
+}
+
+CallResult Machine::call_precompile(const Message& message, const Address& contract) {
     using enum PrecompileResult::Status;
-    PrecompileResult outcome =
-        run_precompile(revision_, message.code_address, message.input, message.gas);
+    PrecompileResult outcome = run_precompile(revision_, contract, message.input, message.gas);
     switch (outcome.status) {
         case success:
             break;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -100,6 +101,11 @@ class Tracer {
     virtual void on_leave(const CallResult& result) = 0;
 };
 
+/// Precompiled contracts that answer elsewhere than the rules say (simulations): the contract that
+/// answers at an address, or null where none does any more. Addresses that are not in it are as the
+/// rules have them.
+using PrecompileMoves = std::map<Address, std::optional<Address>>;
+
 /// Stacks and memories of all frames, kept from one transaction to the next. One thread at a time.
 class Arena;
 std::shared_ptr<Arena> make_arena();
@@ -117,6 +123,9 @@ class Machine {
     /// makes the delegate warm. Native recursion: at most 1,025 frames.
     CallResult call(const Message& message);
 
+    /// Null: as the rules have them. Outlives the calls.
+    void move_precompiles(const PrecompileMoves* moves) noexcept { moves_ = moves; }
+
     /// True after any frame met a precompile that this build lacks: the outcome is not to be
     /// trusted.
     [[nodiscard]] bool met_unsupported() const noexcept { return met_unsupported_; }
@@ -127,7 +136,9 @@ class Machine {
     CallResult run_call(const Message& message);
     CallResult run_create(const Message& message);
     CallResult call_account(const Message& message);
-    CallResult call_precompile(const Message& message);
+    CallResult call_precompile(const Message& message, const Address& contract);
+    /// The precompiled contract that answers at `address`; null: none.
+    [[nodiscard]] const Address* precompile_at(const Address& address) const noexcept;
     CallResult create_account(const Message& message);
     CodePtr code_to_run(const Message& message);
     /// Stores what the init code returned, or turns the result into a failure.
@@ -139,6 +150,7 @@ class Machine {
     Host& host_;
     Arena& arena_;
     Tracer* tracer_;
+    const PrecompileMoves* moves_ = nullptr;
     RepeatedModulus modulus_;  ///< of MULMOD; all frames of a transaction share what it has learned
     bool met_unsupported_ = false;
 };

@@ -101,6 +101,8 @@ Result<TransactionResult, TransactionError> apply_transaction(
         .origin = sender, .gas_price = charge.gas_price, .blob_hashes = transaction.blob_hashes};
     evm::Machine machine{rules.revision, environment.context, context, state,
                          arena,          options.tracer};
+    machine.move_precompiles(options.precompiles);
+    if (options.before_run) options.before_run(state);
     // The machine counts in signed numbers; nobody spends the difference.
     const std::uint64_t gas = std::min(transaction.gas_limit - charge.cost.intrinsic, gas_max);
     evm::CallResult outcome =
@@ -120,6 +122,7 @@ Result<TransactionResult, TransactionError> apply_transaction(
     result.status = outcome.status;
     result.gas_used = std::max(spent - refund, charge.cost.floor);
     result.gas_refunded = refund;
+    result.gas_peak = std::max(spent, charge.cost.floor);
     result.output = std::move(outcome.output);
     if (!transaction.to && result.succeeded) result.created = outcome.created;
     if (pays) {

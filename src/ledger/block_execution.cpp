@@ -68,6 +68,21 @@ Result<const types::TransactionReceipt*, TransactionError> BlockExecution::add(
     MILLRACE_TRY(TransactionResult outcome,
                  apply_transaction(rules_, environment_, transaction, sender, gas_left(),
                                    blob_gas_left, view_, block_hashes_, arena_, options));
+    take(transaction, outcome);
+    return &result_.receipts.back();
+}
+
+Result<TransactionResult, TransactionError> BlockExecution::try_out(
+    const types::Transaction& transaction, const Address& sender, const ExecutionOptions& options) {
+    constexpr std::uint64_t unbounded = ~std::uint64_t{0};
+    MILLRACE_TRY(TransactionResult outcome,
+                 apply_transaction(rules_, environment_, transaction, sender, gas_left(), unbounded,
+                                   view_, block_hashes_, arena_, options));
+    take(transaction, outcome);
+    return outcome;
+}
+
+void BlockExecution::take(const types::Transaction& transaction, TransactionResult& outcome) {
     result_.diff.merge(std::move(outcome.diff));
     result_.gas_used += outcome.gas_used;
     result_.blob_gas_used += transaction.blob_hashes.size() * gas_per_blob;
@@ -82,7 +97,6 @@ Result<const types::TransactionReceipt*, TransactionError> BlockExecution::add(
         result_.logs_bloom.bytes[index] |= receipt.logs_bloom.bytes[index];
     if (rules_.revision < Revision::byzantium) receipt.state_root = state_root_(result_.diff);
     result_.receipts.push_back(std::move(receipt));
-    return &result_.receipts.back();
 }
 
 void BlockExecution::reward(const std::vector<types::Header>& ommers) {
@@ -132,6 +146,7 @@ Result<void, BlockError> BlockExecution::collect_requests() {
         requests[type] = std::move(outcome->output);
     }
     result_.requests_hash = requests_hash(requests);
+    result_.requests = std::move(requests);
     return {};
 }
 

@@ -23,21 +23,34 @@ class BlockExecution {
     /// The receipt is also the last of the result's.
     Result<const types::TransactionReceipt*, TransactionError> add(
         const types::Transaction& transaction, const Address& sender);
+    /// The same by rules of one's own, for blocks that are only tried out. The diff and the logs
+    /// are not in the result: they are in state() and in receipts().
+    Result<TransactionResult, TransactionError> try_out(const types::Transaction& transaction,
+                                                        const Address& sender,
+                                                        const ExecutionOptions& options);
+    /// What the header cannot say; before begin().
+    void override_blob_base_fee(const U256& fee) { environment_.context.blob_base_fee = fee; }
     /// Rewards, withdrawals, requests; all of the result but the root of the receipts.
     Result<BlockResult, BlockError> finish(const std::vector<types::Header>& ommers,
                                            const std::vector<types::Withdrawal>* withdrawals) &&;
 
     [[nodiscard]] const Rules& rules() const noexcept { return rules_; }
     [[nodiscard]] std::uint64_t gas_left() const noexcept;
+    [[nodiscard]] const BlockEnvironment& environment() const noexcept { return environment_; }
     [[nodiscard]] const state::StateView& state() const noexcept { return view_; }
+    [[nodiscard]] const std::vector<types::TransactionReceipt>& receipts() const noexcept {
+        return result_.receipts;
+    }
 
   private:
+    /// Counts it in; its diff and logs move away.
+    void take(const types::Transaction& transaction, TransactionResult& outcome);
     void reward(const std::vector<types::Header>& ommers);
     void withdraw(const std::vector<types::Withdrawal>& withdrawals);
     Result<void, BlockError> collect_requests();
 
     const Rules rules_;
-    const BlockEnvironment environment_;
+    BlockEnvironment environment_;
     const state::StateView& parent_state_;
     const state::TransactionState::BlockHashes& block_hashes_;
     evm::Arena& arena_;

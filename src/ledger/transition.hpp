@@ -12,6 +12,7 @@
 
 #include "base/parallel_for.hpp"
 #include "base/result.hpp"
+#include "evm/host.hpp"
 #include "evm/machine.hpp"
 #include "ledger/chain_config.hpp"
 #include "state/state_view.hpp"
@@ -66,6 +67,7 @@ struct TransactionResult {
     evm::Status status = evm::Status::success;
     std::uint64_t gas_used = 0;  ///< after refunds: what is paid and counted
     std::uint64_t gas_refunded = 0;
+    std::uint64_t gas_peak = 0;  ///< before refunds, at least the floor
     Bytes output;
     std::optional<Address> created;
     std::vector<types::Log> logs;
@@ -78,8 +80,13 @@ struct ExecutionOptions {
     bool check_balance = true;      ///< and the sender pays fees
     bool check_sender_code = true;  ///< EIP-3607
     bool check_base_fee = true;
-    bool check_gas_cap = true;  ///< EIP-7825
+    bool check_gas_cap = true;    ///< EIP-7825
+    bool check_nonce_max = true;  ///< EIP-2681
+    bool check_blob_fee = true;
     evm::Tracer* tracer = nullptr;
+    const evm::PrecompileMoves* precompiles = nullptr;  ///< outlives the call
+    /// Sees the journal before anything runs; it may be read until the tracer has seen the end.
+    std::function<void(evm::Host&)> before_run{};
 };
 
 /// Applies one transaction on `view`. `sender` was recovered before. The view is unchanged: the
@@ -132,7 +139,8 @@ struct BlockResult {
     std::uint64_t blob_gas_used = 0;
     types::Bloom logs_bloom;
     Hash32 receipts_root;
-    std::optional<Hash32> requests_hash;  ///< from prague
+    std::vector<Bytes> requests;          ///< by type, EIP-7685; from prague
+    std::optional<Hash32> requests_hash;  ///< the same
 };
 
 /// The base fee after `parent` (EIP-1559), the excess blob gas (EIP-4844, 7918), the bounds of the

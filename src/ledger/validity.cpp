@@ -43,14 +43,16 @@ bool kind_allowed(const Rules& rules, TransactionKind kind) noexcept {
 }
 
 /// What the transaction alone shows.
-Check check_form(const Rules& rules, const Transaction& transaction) {
+Check check_form(const Rules& rules, const Transaction& transaction,
+                 const ExecutionOptions& options) {
     if (!kind_allowed(rules, transaction.kind)) return Err{TransactionError::kind_not_supported};
     if (transaction.chain_id) {
         // Before EIP-155 a v that names a chain is no signature at all.
         if (rules.revision < Revision::spurious_dragon) return Err{TransactionError::bad_signature};
         if (*transaction.chain_id != rules.chain_id) return Err{TransactionError::wrong_chain_id};
     }
-    if (transaction.nonce == nonce_max) return Err{TransactionError::nonce_max};
+    if (options.check_nonce_max && transaction.nonce == nonce_max)
+        return Err{TransactionError::nonce_max};
     if (rules.revision >= Revision::shanghai && !transaction.to &&
         transaction.data.size() > init_code_size_max) {
         return Err{TransactionError::init_code_too_large};
@@ -76,7 +78,7 @@ Check check_blobs(const Rules& rules, const BlockEnvironment& environment,
     for (const Hash32& hash : transaction.blob_hashes) {
         if (hash.bytes[0] != blob_hash_version) return Err{TransactionError::blob_hash_version};
     }
-    if (options.check_base_fee &&
+    if (options.check_blob_fee &&
         transaction.max_fee_per_blob_gas < environment.context.blob_base_fee) {
         return Err{TransactionError::blob_fee_too_low};
     }
@@ -160,7 +162,7 @@ Result<Charge, TransactionError> check_transaction(const Rules& rules,
                                                    const Address& sender, const BlockSpace& space,
                                                    state::TransactionState& state,
                                                    const ExecutionOptions& options) {
-    MILLRACE_TRY_VOID(check_form(rules, transaction));
+    MILLRACE_TRY_VOID(check_form(rules, transaction, options));
     Charge charge;
     charge.cost = intrinsic_gas(rules.revision, transaction);
     if (transaction.gas_limit < charge.cost.intrinsic) {

@@ -13,6 +13,7 @@
 #include "ledger/transition.hpp"
 #include "state/database.hpp"
 #include "state/key_value.hpp"
+#include "state/layered_roots.hpp"
 #include "types/block.hpp"
 
 namespace millrace::node {
@@ -51,6 +52,8 @@ class ChainView {
     /// Null also at an overridden head.
     [[nodiscard]] virtual std::optional<state::StateDatabase::AccountProof> prove(
         Height height, const Address& address, const std::vector<U256>& keys) const = 0;
+    /// For roots of blocks tried out on that one; null as for state().
+    [[nodiscard]] virtual std::unique_ptr<state::LayeredRoots> roots(Height height) const = 0;
 };
 
 /// Why a block was not imported.

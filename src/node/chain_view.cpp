@@ -111,4 +111,12 @@ std::optional<state::StateDatabase::AccountProof> StoredView::prove(
     return parts_.state->prove(height, address, keys);
 }
 
+std::unique_ptr<state::LayeredRoots> StoredView::roots(Height height) const {
+    if (!parts_.state->has(height)) return nullptr;
+    auto roots = std::make_unique<state::LayeredRoots>(parts_.state, height);
+    if (parts_.overrides && height.value == parts_.head.header.number)
+        (void)roots->apply(*parts_.overrides);
+    return roots;
+}
+
 }  // namespace millrace::node

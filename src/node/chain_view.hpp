@@ -34,6 +34,7 @@ class StoredView final : public ChainView {
     [[nodiscard]] bool head_is_overridden() const override { return parts_.overrides != nullptr; }
     [[nodiscard]] std::optional<state::StateDatabase::AccountProof> prove(
         Height height, const Address& address, const std::vector<U256>& keys) const override;
+    [[nodiscard]] std::unique_ptr<state::LayeredRoots> roots(Height height) const override;
 
     [[nodiscard]] const state::KeyValueView& rows() const noexcept { return parts_.state->rows(); }
 

@@ -21,6 +21,7 @@ class StillBackend final : public Backend {
 
     std::uint64_t clock = 0;
     std::vector<crypto::SecretKey> keys{};
+    bool makes_blocks = true;  ///< false: transactions wait
 
     [[nodiscard]] std::shared_ptr<const ChainView> view() const override { return chain_.view(); }
     [[nodiscard]] bool development() const override { return development_; }
@@ -42,7 +43,7 @@ class StillBackend final : public Backend {
                                      known);
         if (!added) return reply(Err{submit_error(added.error(), copy, known)});
         tell(NewPending{hash});
-        if (added->pending) make_block();
+        if (added->pending && makes_blocks) make_block();
         reply(hash);
     }
 

@@ -98,7 +98,8 @@ int run_rpc_suite(const fs::path& given, const SuiteOptions& options) {
     const auto imported = node::import_blocks(**chain, reader, {}, {});
     if (!imported) throw std::runtime_error{imported.error().text()};
 
-    node::StillBackend backend{**chain, false};
+    node::StillBackend backend{**chain};
+    backend.makes_blocks = false;  // every dialogue is about the chain as it was imported
     backend.clock = (*chain)->head().header.timestamp;
     node::Api api{backend, node::Api::Limits{}, "Millrace"};
     std::vector<fs::path> files;

@@ -179,6 +179,7 @@ Bytes with_type(const Transaction& transaction, RlpWriter&& writer) {
 }
 
 std::uint64_t legacy_v(const Transaction& transaction, std::uint8_t y_parity) {
+    if (y_parity == unsigned_parity) return 0;
     if (!transaction.chain_id) return std::uint64_t{27} + y_parity;
     MILLRACE_ASSERT(*transaction.chain_id <= chain_id_max);
     return *transaction.chain_id * 2 + 35 + y_parity;
@@ -245,7 +246,7 @@ SignedTransaction sign_transaction(Transaction transaction, const crypto::Secret
 }
 
 Bytes SignedTransaction::encode() const {
-    MILLRACE_ASSERT(y_parity <= 1);
+    MILLRACE_ASSERT(y_parity <= 1 || y_parity == unsigned_parity);
     RlpWriter writer;
     const auto list = writer.begin_list();
     write_fields(writer, transaction);

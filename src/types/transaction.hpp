@@ -63,9 +63,13 @@ struct Transaction {
 };
 
 /// The signature is kept as it came: sender() judges it.
+/// The parity of a transaction in legacy form that nobody signed (simulations): its v is 0. No
+/// decoder gives it.
+inline constexpr std::uint8_t unsigned_parity = 0xff;
+
 struct SignedTransaction {
     Transaction transaction;
-    std::uint8_t y_parity = 0;  ///< 0 or 1
+    std::uint8_t y_parity = 0;  ///< 0 or 1, or unsigned_parity
     U256 r;
     U256 s;
     bool operator==(const SignedTransaction&) const = default;

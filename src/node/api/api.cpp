@@ -20,8 +20,9 @@ class MethodTable {
     MethodTable() {
         for (const auto part :
              {chain_methods(), config_methods(), block_methods(), transaction_methods(),
-              state_methods(), call_methods(), fee_methods(), log_methods(), send_methods(),
-              pool_methods(), debug_methods(), development_methods()}) {
+              state_methods(), call_methods(), simulate_methods(), build_methods(), fee_methods(),
+              log_methods(), send_methods(), pool_methods(), debug_methods(),
+              development_methods()}) {
             for (const Method& method : part) {
                 const bool fresh = by_name_.emplace(method.name, methods_.size()).second;
                 MILLRACE_ASSERT(fresh);

@@ -2,8 +2,11 @@
 // Copyright the Millrace authors.
 #include "node/api/call_request.hpp"
 
+#include <map>
+
 #include "crypto/secp256k1.hpp"
 #include "evm/code.hpp"
+#include "evm/precompiles.hpp"
 
 namespace millrace::node {
 namespace {
@@ -103,10 +106,13 @@ Read<void> read_account_override(JsonValueView value, std::size_t argument, cons
     if (!value.is(Kind::object)) return Where{argument}.wrong("an account's override is no object");
     const Members members{value, argument};
     const std::string name = crypto::checksum_address(address);
-    if (members.has("movePrecompileToAddress"))
-        return server_error("account " + name + ": a precompile cannot be moved on this node");
     if (members.has("state") && members.has("stateDiff"))
         return server_error("account " + name + " has both 'state' and 'stateDiff'");
+    // Naming an account does not create it, giving it anything does.
+    const bool changes = members.has("balance") || members.has("nonce") || members.has("code") ||
+                         members.has("state") ||
+                         (members.has("stateDiff") && members.at("stateDiff").size() > 0);
+    if (!changes) return {};
 
     state::AccountDiff& change = out.accounts[address];
     state::Account account = base.account(address).value_or(state::Account{});
@@ -125,6 +131,31 @@ Read<void> read_account_override(JsonValueView value, std::size_t argument, cons
     }
     if (members.has("stateDiff"))
         return read_slots(members.at("stateDiff"), argument, "stateDiff", change);
+    return {};
+}
+
+using Overrides = std::map<Address, JsonValueView>;
+
+/// A precompiled contract that is overridden answers at its address no more, or elsewhere.
+Read<void> read_precompile_move(const Overrides& overrides, const Address& address,
+                                std::size_t argument, evm::Revision revision,
+                                evm::PrecompileMoves& precompiles) {
+    const Members members{overrides.at(address), argument};
+    const bool is_precompile = evm::is_precompile(revision, address);
+    if (members.has("movePrecompileToAddress")) {
+        constexpr std::string_view name = "movePrecompileToAddress";
+        MILLRACE_TRY(const Address target, read_address(members.at(name), members.where(name)));
+        if (!is_precompile) {
+            return server_error("account " + crypto::checksum_address(address) +
+                                " is not a precompile");
+        }
+        if (overrides.contains(target)) {
+            return server_error("account " + crypto::checksum_address(target) +
+                                " is already overridden");
+        }
+        precompiles[target] = address;
+    }
+    if (is_precompile) precompiles[address] = std::nullopt;
     return {};
 }
 
@@ -167,6 +198,27 @@ Read<std::vector<types::Authorization>> read_authorizations(JsonValueView value,
     return list;
 }
 
+Read<std::vector<types::Withdrawal>> read_withdrawals(JsonValueView value, const Where& where) {
+    constexpr std::size_t count_max = 1'024;
+    if (!value.is(Kind::array)) return where.wrong("an array of withdrawals is expected");
+    if (value.size() > count_max) {
+        return Err{RpcError{RpcError::client_limit_exceeded,
+                            "too many withdrawals: " + std::to_string(value.size()) + " > " +
+                                std::to_string(count_max)}};
+    }
+    std::vector<types::Withdrawal> withdrawals;
+    withdrawals.reserve(value.size());
+    for (const JsonValueView item : value) {
+        types::Withdrawal withdrawal;
+        MILLRACE_TRY(withdrawal.index, read_u64(item["index"], where));
+        MILLRACE_TRY(withdrawal.validator, read_u64(item["validatorIndex"], where));
+        MILLRACE_TRY(withdrawal.address, read_address(item["address"], where));
+        MILLRACE_TRY(withdrawal.gwei, read_u64(item["amount"], where));
+        withdrawals.push_back(withdrawal);
+    }
+    return withdrawals;
+}
+
 Read<CallRequest> read_call_request(JsonValueView value, std::size_t argument,
                                     std::uint64_t chain_id) {
     if (!value.is(Kind::object)) return Where{argument}.wrong("a call object is expected");
@@ -178,6 +230,8 @@ Read<CallRequest> read_call_request(JsonValueView value, std::size_t argument,
     MILLRACE_TRY_VOID(members.take(transaction.to, "to", &read_address));
     MILLRACE_TRY_VOID(members.take(request.gas, "gas", &read_u64));
     MILLRACE_TRY_VOID(members.take(transaction.value.wei, "value", &read_quantity));
+    request.has_nonce = members.has("nonce");
+    request.has_gas_price = members.has("gasPrice");
     MILLRACE_TRY_VOID(members.take(transaction.nonce, "nonce", &read_u64));
     // Both may be there; "input" counts.
     MILLRACE_TRY_VOID(members.take(transaction.data, "data", &read_data));
@@ -194,14 +248,21 @@ Read<CallRequest> read_call_request(JsonValueView value, std::size_t argument,
 }
 
 Read<state::StateDiff> read_state_overrides(JsonValueView value, std::size_t argument,
-                                            const state::StateView& base) {
+                                            const state::StateView& base, evm::Revision revision,
+                                            evm::PrecompileMoves& precompiles) {
     state::StateDiff diff;
     if (value.is_nothing()) return diff;
     if (!value.is(Kind::object)) return Where{argument}.wrong("state overrides are an object");
+    Overrides overrides;
     for (auto at = value.begin(); at != value.end(); ++at) {
         MILLRACE_TRY(const Address address, read_address(*at, {argument}));
         ++at;
-        MILLRACE_TRY_VOID(read_account_override(*at, argument, address, base, diff));
+        overrides.insert_or_assign(address, *at);
+    }
+    for (const auto& [address, members] : overrides) {
+        MILLRACE_TRY_VOID(read_account_override(members, argument, address, base, diff));
+        MILLRACE_TRY_VOID(
+            read_precompile_move(overrides, address, argument, revision, precompiles));
     }
     return diff;
 }

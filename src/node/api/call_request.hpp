@@ -7,7 +7,7 @@
 #include "evm/machine.hpp"
 #include "node/api/method.hpp"
 #include "state/state_view.hpp"
-#include "types/transaction.hpp"
+#include "types/block.hpp"
 
 namespace millrace::node {
 
@@ -16,6 +16,8 @@ namespace millrace::node {
 struct CallRequest {
     Address from;  ///< zero when absent
     std::optional<std::uint64_t> gas;
+    bool has_nonce = false;
+    bool has_gas_price = false;
     types::Transaction transaction;  ///< without gas limit and chain id
 
     /// Without a price nothing is paid, and the base fee reads as 0 (geth).
@@ -33,10 +35,16 @@ Read<std::vector<types::AccessListEntry>> read_access_list(JsonValueView value, 
 Read<std::vector<types::Authorization>> read_authorizations(JsonValueView value,
                                                             const Where& where);
 
-/// {address: {balance, nonce, code, state | stateDiff}} as a change on top of `base`; absent or
-/// null: none. Precompiled contracts cannot be moved.
+/// At most 1,024.
+Read<std::vector<types::Withdrawal>> read_withdrawals(JsonValueView value, const Where& where);
+
+/// {address: {balance, nonce, code, state | stateDiff, movePrecompileToAddress}} as a change on top
+/// of `base`; absent or null: none. Of an address that stands there twice the last counts. A
+/// precompiled contract whose address is overridden answers there no more, but where it was moved
+/// to: `precompiles` gets both.
 Read<state::StateDiff> read_state_overrides(JsonValueView value, std::size_t argument,
-                                            const state::StateView& base);
+                                            const state::StateView& base, evm::Revision revision,
+                                            evm::PrecompileMoves& precompiles);
 
 /// {number, time, gasLimit, feeRecipient, prevRandao, difficulty, baseFeePerGas, blobBaseFee}
 /// written over a block's context; absent or null: nothing.

@@ -14,6 +14,7 @@ constexpr std::uint64_t gas_per_blob = 131'072;
 /// v of EIP-155, or 27 and 28 without a chain.
 U256 legacy_v(const types::SignedTransaction& transaction) {
     const auto& chain_id = transaction.transaction.chain_id;
+    if (transaction.y_parity == types::unsigned_parity) return U256{};
     if (!chain_id) return U256{27U + transaction.y_parity};
     return wrapping_add(wrapping_add(U256{*chain_id}, U256{*chain_id}),
                         U256{35U + transaction.y_parity});
@@ -137,8 +138,14 @@ void write_header_members(JsonWriter& out, const types::Header& header, const Ha
 }
 
 void write_block(JsonWriter& out, const types::Block& block, const Hash32* hash, bool full) {
-    const types::Header& header = block.header;
     out.begin('{');
+    write_block_members(out, block, hash, full);
+    out.end('}');
+}
+
+void write_block_members(JsonWriter& out, const types::Block& block, const Hash32* hash, bool full,
+                         std::span<const Address> senders) {
+    const types::Header& header = block.header;
     write_header_members(out, header, hash);
     out.key("size").quantity(block.encode().size());
     out.key("transactions").begin('[');
@@ -150,7 +157,8 @@ void write_block(JsonWriter& out, const types::Block& block, const Hash32* hash,
         }
         BlockPlace place{.hash = {}, .header = &header, .index = static_cast<std::uint32_t>(index)};
         if (hash != nullptr) place.hash = *hash;
-        write_transaction(out, transaction, transaction.hash(), sender_of(transaction),
+        const Address sender = senders.empty() ? sender_of(transaction) : senders[index];
+        write_transaction(out, transaction, transaction.hash(), sender,
                           hash == nullptr ? nullptr : &place, header.base_fee);
     }
     out.end(']').key("uncles").begin('[');
@@ -158,16 +166,20 @@ void write_block(JsonWriter& out, const types::Block& block, const Hash32* hash,
         out.data(ommer.hash());
     out.end(']');
     if (block.withdrawals) {
-        out.key("withdrawals").begin('[');
-        for (const types::Withdrawal& withdrawal : *block.withdrawals) {
-            out.begin('{').key("index").quantity(withdrawal.index);
-            out.key("validatorIndex").quantity(withdrawal.validator);
-            out.key("address").data(withdrawal.address);
-            out.key("amount").quantity(withdrawal.gwei).end('}');
-        }
-        out.end(']');
+        out.key("withdrawals");
+        write_withdrawals(out, *block.withdrawals);
     }
-    out.end('}');
+}
+
+void write_withdrawals(JsonWriter& out, const std::vector<types::Withdrawal>& withdrawals) {
+    out.begin('[');
+    for (const types::Withdrawal& withdrawal : withdrawals) {
+        out.begin('{').key("index").quantity(withdrawal.index);
+        out.key("validatorIndex").quantity(withdrawal.validator);
+        out.key("address").data(withdrawal.address);
+        out.key("amount").quantity(withdrawal.gwei).end('}');
+    }
+    out.end(']');
 }
 
 void write_ommer(JsonWriter& out, const types::Header& header) {

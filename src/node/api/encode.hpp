@@ -5,6 +5,8 @@
 // Internal to node/api: blocks, transactions and receipts as JSON, field by field as
 // ethereum/execution-apis (src/schemas) and geth write them.
 
+#include <span>
+
 #include "ledger/chain_config.hpp"
 #include "node/json_writer.hpp"
 #include "types/block.hpp"
@@ -28,6 +30,11 @@ U256 effective_gas_price(const types::Transaction& transaction,
 /// The members of a header, without brackets; `hash` null: a pending block.
 void write_header_members(JsonWriter& out, const types::Header& header, const Hash32* hash);
 void write_block(JsonWriter& out, const types::Block& block, const Hash32* hash, bool full);
+void write_withdrawals(JsonWriter& out, const std::vector<types::Withdrawal>& withdrawals);
+/// The members of a block, without brackets. `senders`, if any are given, are the transactions';
+/// else they are recovered.
+void write_block_members(JsonWriter& out, const types::Block& block, const Hash32* hash, bool full,
+                         std::span<const Address> senders = {});
 /// An ommer: a block without a body.
 void write_ommer(JsonWriter& out, const types::Header& header);
 

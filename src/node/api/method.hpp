@@ -122,6 +122,8 @@ std::span<const Method> block_methods();
 std::span<const Method> transaction_methods();
 std::span<const Method> state_methods();
 std::span<const Method> call_methods();
+std::span<const Method> simulate_methods();
+std::span<const Method> build_methods();
 std::span<const Method> fee_methods();
 std::span<const Method> log_methods();
 std::span<const Method> send_methods();

@@ -11,11 +11,11 @@
 #include <set>
 
 #include "codec/abi.hpp"
-#include "crypto/secp256k1.hpp"
 #include "evm/precompiles.hpp"
 #include "ledger/transition.hpp"
 #include "node/api/call_request.hpp"
 #include "node/api/encode.hpp"
+#include "node/api/refusal.hpp"
 #include "node/api/revert.hpp"
 
 namespace millrace::node {
@@ -34,6 +34,7 @@ struct Execution {
     std::shared_ptr<const ChainView> view;
     std::shared_ptr<const state::StateView> base;
     state::StateDiff overrides;
+    evm::PrecompileMoves precompiles;
     ledger::Rules rules;
     ledger::BlockEnvironment environment;
     CallRequest request;
@@ -49,8 +50,9 @@ Read<Execution> prepare(const Call& call) {
     MILLRACE_TRY(run.base, call.state(id));
     const auto header = call.view->header(height);
     if (!header) return server_error("header not found");
-    MILLRACE_TRY(run.overrides, read_state_overrides(call.at(2), 2, *run.base));
     run.rules = ledger::rules_at(config, header->number, header->timestamp);
+    MILLRACE_TRY(run.overrides, read_state_overrides(call.at(2), 2, *run.base, run.rules.revision,
+                                                     run.precompiles));
     run.environment = ledger::environment_of(run.rules, *header);
     evm::BlockContext& context = run.environment.context;
     MILLRACE_TRY(context, read_block_overrides(call.at(3), 3, context));
@@ -79,41 +81,13 @@ Result<TransactionResult, TransactionError> execute(Execution& run, evm::Arena& 
                                       .check_sender_code = false,
                                       .check_base_fee = true,
                                       .check_gas_cap = false,
-                                      .tracer = tracer});
+                                      .tracer = tracer,
+                                      .precompiles = &run.precompiles});
 }
 
-/// geth's words for what the rules refuse, with the numbers that matter.
 std::string refusal_text(const Execution& run, TransactionError error) {
-    const types::Transaction& transaction = run.request.transaction;
-    const auto cost = ledger::intrinsic_gas(run.rules.revision, transaction);
-    const auto gas_text = [&](std::uint64_t want) {
-        return ": have " + std::to_string(transaction.gas_limit) + ", want " + std::to_string(want);
-    };
-    const std::string sender = ": address " + crypto::checksum_address(run.request.from);
-    std::string text{ledger::to_text(error)};
-    switch (error) {
-        case TransactionError::intrinsic_gas_too_low:
-            return text + gas_text(cost.intrinsic);
-        case TransactionError::gas_below_floor:
-            return "insufficient gas for floor data gas cost" + gas_text(cost.floor);
-        case TransactionError::fee_below_base_fee:
-            return text + sender + ", maxFeePerGas: " + to_decimal(transaction.max_fee_per_gas) +
-                   ", baseFee: " + to_decimal(run.environment.context.base_fee);
-        case TransactionError::tip_above_fee:
-            return text + sender +
-                   ", maxPriorityFeePerGas: " + to_decimal(transaction.max_priority_fee_per_gas) +
-                   ", maxFeePerGas: " + to_decimal(transaction.max_fee_per_gas);
-        case TransactionError::insufficient_funds: {
-            const state::OverlayView state{*run.base, run.overrides};
-            const auto account = state.account(run.request.from);
-            const auto fees = checked_mul(transaction.max_fee_per_gas, U256{transaction.gas_limit});
-            const auto want = fees ? checked_add(*fees, transaction.value.wei) : std::nullopt;
-            return text + sender + " have " + to_decimal(account ? account->balance : U256{}) +
-                   " want " + (want ? to_decimal(*want) : "more than 2^256");
-        }
-        default:
-            return text;
-    }
+    return node::refusal_text(error, run.rules, run.environment.context, run.request.transaction,
+                              run.request.from, state::OverlayView{*run.base, run.overrides});
 }
 
 /// Null as long as it succeeded.
