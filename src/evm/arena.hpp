@@ -58,7 +58,12 @@ class Arena {
             memory = move_memory(memory, size_old, size_new);
         else
             memory_.used += more;
-        std::memset(memory + size_old, 0, more);
+        if (more <= 64) {  // as most: a loop is faster than a call
+            for (std::size_t offset = 0; offset < more; offset += 32)
+                std::memset(memory + size_old + offset, 0, 32);
+        } else {
+            std::memset(memory + size_old, 0, more);
+        }
         return memory;
     }
 

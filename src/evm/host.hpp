@@ -27,6 +27,12 @@ struct SlotValues {
     U256 current;
 };
 
+/// A slot as an instruction of EIP-2929 meets it.
+struct SlotAccess {
+    AccessStatus before;
+    SlotValues values;
+};
+
 /// Where the machine reads and writes accounts: the journal of one transaction
 /// (state::TransactionState). It knows no gas and no instruction; all rules of calls, creations and
 /// prices are the machine's. Everything written after a checkpoint is undone by revert_to().
@@ -56,6 +62,8 @@ class Host {
     /// Marks as accessed (EIP-2929) and says what it was before.
     virtual AccessStatus access_account(const Address& address) = 0;
     virtual AccessStatus access_storage(const Address& address, const U256& key) = 0;
+    /// access_storage() and slot() by one search.
+    virtual SlotAccess access_slot(const Address& address, const U256& key) = 0;
 
     /// Creates the account when absent, and marks it as touched, also with value 0.
     virtual void add_balance(const Address& address, const U256& value) = 0;

@@ -168,10 +168,16 @@ AccessStatus MemoryHost::access_account(const Address& address) {
 }
 
 AccessStatus MemoryHost::access_storage(const Address& address, const U256& key) {
-    const Slot* const slot = find_slot(address, key);
-    if (slot != nullptr && slot->is_warm) return AccessStatus::warm;
-    change_slot(address, key).is_warm = true;
-    return AccessStatus::cold;
+    return access_slot(address, key).before;
+}
+
+SlotAccess MemoryHost::access_slot(const Address& address, const U256& key) {
+    const Slot* const found = find_slot(address, key);
+    if (found != nullptr && found->is_warm)
+        return {AccessStatus::warm, {found->original, found->current}};
+    Slot& slot = change_slot(address, key);
+    slot.is_warm = true;
+    return {AccessStatus::cold, {slot.original, slot.current}};
 }
 
 void MemoryHost::add_balance(const Address& address, const U256& value) {

@@ -79,6 +79,7 @@ class MemoryHost final : public Host {
     void set_transient_storage(const Address& address, const U256& key, const U256& value) override;
     AccessStatus access_account(const Address& address) override;
     AccessStatus access_storage(const Address& address, const U256& key) override;
+    SlotAccess access_slot(const Address& address, const U256& key) override;
     void add_balance(const Address& address, const U256& value) override;
     void subtract_balance(const Address& address, const U256& value) override;
     void set_nonce(const Address& address, std::uint64_t nonce) override;

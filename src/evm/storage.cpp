@@ -59,11 +59,14 @@ Charge simple_charge(const U256& current, const U256& value) noexcept {
 
 Status do_sload(Frame& frame, U256* top) {
     const Address& self = frame.message.recipient;
-    if (frame.revision >= Revision::berlin &&
-        frame.host().access_storage(self, *top) == AccessStatus::cold &&
-        !frame.pay(cold_slot_gas - warm_slot_gas))
+    if (frame.revision < Revision::berlin) {
+        *top = frame.host().storage(self, *top);
+        return Status::success;
+    }
+    const SlotAccess access = frame.host().access_slot(self, *top);
+    if (access.before == AccessStatus::cold && !frame.pay(cold_slot_gas - warm_slot_gas))
         return Status::out_of_gas;
-    *top = frame.host().storage(self, *top);
+    *top = access.values.current;
     return Status::success;
 }
 
@@ -76,11 +79,12 @@ Status do_sstore(Frame& frame, U256* top) {
     const U256& key = top[0];
     const U256& value = top[-1];
     Host& host = frame.host();
-    if (revision >= Revision::berlin && host.access_storage(self, key) == AccessStatus::cold &&
-        !frame.pay(cold_slot_gas))
-        return Status::out_of_gas;
+    const SlotAccess access = revision >= Revision::berlin
+                                  ? host.access_slot(self, key)
+                                  : SlotAccess{AccessStatus::warm, host.slot(self, key)};
+    if (access.before == AccessStatus::cold && !frame.pay(cold_slot_gas)) return Status::out_of_gas;
+    const SlotValues& slot = access.values;
     const bool is_net = revision == Revision::constantinople || revision >= Revision::istanbul;
-    const SlotValues slot = host.slot(self, key);
     const Charge charge =
         is_net ? net_charge(revision, slot, value) : simple_charge(slot.current, value);
     if (!frame.pay(charge.gas)) return Status::out_of_gas;

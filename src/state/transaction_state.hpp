@@ -37,6 +37,7 @@ class TransactionState final : public evm::Host {
     /// Precompiled contracts are warm from the beginning and not among accessed().
     evm::AccessStatus access_account(const Address& address) override;
     evm::AccessStatus access_storage(const Address& address, const U256& key) override;
+    evm::SlotAccess access_slot(const Address& address, const U256& key) override;
     void add_balance(const Address& address, const U256& value) override;
     void subtract_balance(const Address& address, const U256& value) override;
     void set_nonce(const Address& address, std::uint64_t nonce) override;
