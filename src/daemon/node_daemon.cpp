@@ -6,6 +6,7 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/assert.hpp"
 #include "crypto/hash.hpp"
@@ -397,29 +398,33 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
                              std::string{ledger::to_text(built.error().error)},
                          "block " + std::to_string(head.header.number + 1), "report this"});
     }
+    // The pool's log forgets them in the same write that makes them a block.
+    state::WriteBatch taken;
+    for (const auto* hashes : {&included, &unfit}) {
+        for (const auto& hash : *hashes)
+            taken.erase(state::Table::pool, to_bytes(hash.view()));
+    }
     std::string why;
-    const auto sealed = chain_->seal(std::move(*built), why);
+    const auto sealed = chain_->seal(std::move(*built), why, std::move(taken));
     if (!sealed) return stop_for({why, home_.db() + "/chain", "free space on the disk"});
 
     publish_view();
+    const std::unordered_set<Hash32, FixedBytesHash> forgotten{included.begin(), included.end()};
     state::WriteBatch gone;
-    for (const auto& hash : included)
-        gone.erase(state::Table::pool, to_bytes(hash.view()));
     {
         std::ranges::sort(touched);
         const auto repeated = std::ranges::unique(touched);
         touched.erase(repeated.begin(), repeated.end());
         const auto state = chain_->working_state();
         const std::lock_guard lock{pool_mutex_};
-        for (const auto& hash : unfit) {
+        for (const auto& hash : unfit)
             pool_.remove(hash);
-            gone.erase(state::Table::pool, to_bytes(hash.view()));
-        }
         for (const auto& sender : touched) {
             const auto account = state->account(sender).value_or(state::Account{});
             for (const auto& left :
                  pool_.update(sender, {.nonce = account.nonce, .balance = account.balance})) {
-                gone.erase(state::Table::pool, to_bytes(left->hash.view()));
+                if (!forgotten.contains(left->hash))
+                    gone.erase(state::Table::pool, to_bytes(left->hash.view()));
             }
         }
     }

@@ -194,14 +194,15 @@ void Chain::run_parallel(ParallelFor parallel_for) {
     state_->parallel_for = std::move(parallel_for);
 }
 
-std::optional<Chain::Sealed> Chain::seal(ledger::BlockBuilder::Built built, std::string& why) {
+std::optional<Chain::Sealed> Chain::seal(ledger::BlockBuilder::Built built, std::string& why,
+                                         state::WriteBatch beside) {
     State& chain = *state_;
     Sealed sealed{
         .block = std::move(built.block), .hash = {}, .receipts = std::move(built.result.receipts)};
     types::Header& header = sealed.block.header;
     MILLRACE_ASSERT(header.parent_hash == chain.head.hash);
     MILLRACE_ASSERT(header.number == chain.head.header.number + 1);
-    state::WriteBatch batch;
+    state::WriteBatch batch = std::move(beside);
     header.state_root = chain.database.stage(Height{header.number},
                                              chain.with_overrides(std::move(built.result.diff)),
                                              batch, chain.parallel_for);

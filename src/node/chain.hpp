@@ -101,14 +101,16 @@ class Chain {
                                                                     const Hash32& prev_randao);
     /// Threads that begin_block(), its builder and seal() may use; they outlive the chain.
     void run_parallel(ParallelFor parallel_for);
-    /// Computes the state root, completes the header, writes synced. Null: the disk failed, nothing
-    /// happened, `why` tells. `built` stands on the head and is as finish() gave it.
+    /// Computes the state root, completes the header, writes synced, together with `beside`: rows
+    /// of tables that are not the chain's (the pool's). Null: the disk failed, nothing happened,
+    /// `why` tells. `built` stands on the head and is as finish() gave it.
     struct Sealed {
         types::Block block;
         Hash32 hash;
         std::vector<types::TransactionReceipt> receipts;
     };
-    [[nodiscard]] std::optional<Sealed> seal(ledger::BlockBuilder::Built built, std::string& why);
+    [[nodiscard]] std::optional<Sealed> seal(ledger::BlockBuilder::Built built, std::string& why,
+                                             state::WriteBatch beside = {});
     /// Development networks only (evm_revert): forgets the blocks above, and what override_state()
     /// said. False when that state is pruned, the height is above the head, or the store cannot be
     /// written; nothing has happened then.
