@@ -18,8 +18,8 @@ namespace {
 
 using state::Table;
 
-/// Batches up to this many rows go into the tables at once, if nothing waits in the journal: there
-/// and back they would cost more. Measured (docs/benchmarks.md).
+/// Batches up to this many rows go into the tables at once, if nothing waits in the journal: 200
+/// rows take the caller half a millisecond, and the journal is work beside that of the tables.
 constexpr std::size_t direct_rows_max = 256;
 
 // In the order of state::Table.
