@@ -117,6 +117,28 @@ await t.step("reads", async () => ({
     }),
 }));
 
+// Not simulateCalls: it ends with a creation out of nothing, which anvil refuses.
+await t.step("simulations", async () => {
+    const call = (functionName, ...args) =>
+        ({ account: deployer, to: token.address, abi: token.abi, functionName, args });
+    const blocks = await reader.simulateBlocks({
+        blocks: [
+            { calls: [call("transfer", carol.address, 7n), call("balanceOf", carol.address), call("failWithReason", "x")] },
+            {
+                stateOverrides: [{ address: t.stranger, balance: 11n }],
+                calls: [{ account: t.stranger, to: carol.address, value: 11n }],
+            },
+        ],
+        traceTransfers: true,
+    });
+    return {
+        results: blocks.map(({ calls }) => calls.map(({ status, result }) => [status, result])),
+        logs: blocks.map(({ calls }) => calls.map(({ logs }) => (logs ?? []).map(({ data, topics }) => [data, topics]))),
+        number: blocks[1].number - blocks[0].number,
+        kept: await read(token, "balanceOf", [carol.address]),
+    };
+});
+
 await t.step("events", async () => {
     const name = (event) => [event.eventName, event.blockNumber, event.logIndex, event.args];
     const events = (eventName, args, more = {}) =>
