@@ -49,6 +49,7 @@ struct NodeOptions {
     std::uint64_t gas_limit = 60'000'000;
     std::uint64_t chain_id = 5'065'036;
     std::uint32_t workers = 2;
+    std::int64_t rpc_timeout_ms = 10'000;
     bool development = false;
     bool reset = false;
     bool json = false;
@@ -181,6 +182,7 @@ Outcome<int> run_node(const NodeOptions& options) {
     settings.rpc.workers = options.workers;
     settings.pool.gas_limit_max = settings.genesis.header.gas_limit;
     settings.version = "Millrace/" MILLRACE_VERSION "/linux-amd64/c++20";
+    settings.request_time_max = Duration{options.rpc_timeout_ms};
 
     io::EventLoop loop;
     loop.on_stop_signal([&](int) { loop.stop(); });
@@ -450,6 +452,10 @@ void add_node_command(CLI::App& app, int& exit_status) {
     node->add_option("--config", options->config_file, "settings (default HOME/millrace.toml)");
     node->add_flag("--reset", options->reset, "throw an old development network away first");
     node->add_flag("--json", options->json, "one JSON object on stdout when ready");
+    node->add_option("--rpc-timeout", options->rpc_timeout_ms,
+                     "milliseconds that one JSON-RPC request or batch may take")
+        ->capture_default_str()
+        ->check(CLI::Range(100, 600'000));
     node->add_option("--ready-fd", options->ready_fd, "descriptor to announce readiness on");
     node->callback([node, options, &exit_status] {
         if (!node->get_subcommands().empty()) return;

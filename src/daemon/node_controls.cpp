@@ -89,6 +89,7 @@ void NodeDaemon::perform(Request request) {
                      }
                  }},
         request.control);
+    time_offset_s_.store(source_->time_offset_s(), std::memory_order_relaxed);
     if (!later) request.done(std::move(answer));
 }
 
@@ -152,6 +153,19 @@ void NodeDaemon::override_account(const SetAccount& change) {
         account.storage[key] = value;
     chain_->override_state(std::move(diff));
     publish_view();
+    // What waits of this sender may be payable now, or no longer.
+    state::WriteBatch gone;
+    bool any_wait = false;
+    {
+        const std::lock_guard lock{pool_mutex_};
+        for (const auto& left :
+             pool_.update(change.address, {.nonce = values.nonce, .balance = values.balance}))
+            gone.erase(state::Table::pool, to_bytes(left->hash.view()));
+        any_wait = pool_.status().pending > 0;
+    }
+    if (!gone.empty() && !store_->write(gone, state::Durability::logged))
+        return stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
+    if (any_wait) step(node::BlockSource::TransactionsWait{});
 }
 
 }  // namespace millrace::daemon

@@ -12,6 +12,7 @@
 #include "crypto/hash.hpp"
 #include "daemon/genesis_setup.hpp"
 #include "io/clock.hpp"
+#include "io/entropy.hpp"
 #include "io/log.hpp"
 #include "node/admission.hpp"
 
@@ -58,7 +59,7 @@ Outcome<void> NodeDaemon::start() {
     MILLRACE_TRY_VOID(restore_pool());
     source_ = std::make_unique<node::SoleProducer>(options_.producer,
                                                    chain_->head().header.timestamp, loop_.now());
-    api_ = std::make_unique<node::Api>(*this, options_.api, options_.version);
+    api_ = std::make_unique<node::Api>(*this, options_.api, options_.version, io::random_hash());
     MILLRACE_TRY(server_, rpc::Server::start(options_.rpc, *this));
     MILLRACE_TRY_VOID(home_.publish_endpoint(server_->endpoint()));
     if (pool_.status().pending > 0) step(node::BlockSource::TransactionsWait{});
@@ -129,7 +130,12 @@ void NodeDaemon::publish_view() {
 }
 
 std::uint64_t NodeDaemon::now() const {
-    return seconds_of(io::wall_now());
+    const std::int64_t offset_ms = 1'000 * time_offset_s_.load(std::memory_order_relaxed);
+    return seconds_of(Instant{io::wall_now().ms + offset_ms});
+}
+
+std::uint64_t NodeDaemon::steady_seconds() const {
+    return seconds_of(io::steady_now());
 }
 
 mempool::PooledPtr NodeDaemon::pending(const Hash32& hash) const {
@@ -253,7 +259,10 @@ void NodeDaemon::wake() {
 }
 
 void NodeDaemon::handle(const rpc::SessionPtr& session, std::string body, Reply reply) {
-    node::Api::Caller caller{.session = session->id(), .push = nullptr};
+    const Instant deadline = io::steady_now() + options_.request_time_max;
+    node::Api::Caller caller{.session = session->id(), .push = nullptr, .is_late = [deadline] {
+                                 return io::steady_now() >= deadline;
+                             }};
     if (session->can_push()) {
         // The subscription must not keep a closed connection alive.
         caller.push = [weak = std::weak_ptr{session}](std::string message) {

@@ -2,6 +2,7 @@
 // Copyright the Millrace authors.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -43,6 +44,7 @@ class NodeDaemon final : public node::Backend, public rpc::Handler {
         mempool::Pool::Limits pool;
         std::optional<std::uint64_t> history;  ///< blocks whose state stays readable; null: all
         std::size_t store_memory_max = 96u << 20;
+        Duration request_time_max{10'000};  ///< for one message: a request or a whole batch
         std::string version;
     };
     /// Opens the store in the role's folder, takes up its pool, begins to serve and publishes the
@@ -65,7 +67,9 @@ class NodeDaemon final : public node::Backend, public rpc::Handler {
     [[nodiscard]] std::uint64_t now() const override;
     void submit(types::SignedTransaction transaction, Address sender, SubmitReply reply) override;
     [[nodiscard]] mempool::PooledPtr pending(const Hash32& hash) const override;
+    /// With what evm_increaseTime and its like added: what a block made now would carry at least.
     [[nodiscard]] std::optional<std::uint64_t> pending_nonce(const Address& sender) const override;
+    [[nodiscard]] std::uint64_t steady_seconds() const override;
     [[nodiscard]] mempool::Pool::Status pool_status() const override;
     [[nodiscard]] std::vector<mempool::Pool::Entry> pool_content() const override;
     [[nodiscard]] types::Block pending_block() const override;
@@ -129,6 +133,8 @@ class NodeDaemon final : public node::Backend, public rpc::Handler {
     std::optional<io::TimerId> timer_;
     Hash32 prev_randao_override_{};
 
+    /// The source's, for other threads.
+    std::atomic<std::int64_t> time_offset_s_{0};
     /// The pool: written on the loop's thread under the mutex, read there without it.
     mutable std::mutex pool_mutex_;
     mempool::Pool pool_;

@@ -40,11 +40,17 @@ class Api {
     struct Caller {
         std::uint64_t session = 0;
         std::function<bool(std::string message)> push;
+        /// Whether the time that this message may take, a request or a whole batch, has passed;
+        /// null: it may take any. Asked between the blocks a search for logs walks, the runs of an
+        /// estimate and the requests of a batch: what is left then is answered with -32002, as geth
+        /// does. Code run by one call is bounded by call_gas_max instead.
+        std::function<bool()> is_late{};
     };
     using Reply = std::function<void(std::string answer)>;
 
     /// The backend outlives it. `client` is what web3_clientVersion says: "Millrace/0.1.0/…".
-    Api(Backend& backend, Limits limits, std::string client);
+    /// `secret` is random and nobody else's: ids of filters and subscriptions follow from it.
+    Api(Backend& backend, Limits limits, std::string client, const Hash32& secret);
     ~Api();
 
     /// One request or a batch. `reply` is called once, here or on another thread; empty when there

@@ -20,7 +20,7 @@ struct Bench {
     explicit Bench(bool development = true, Api::Limits limits = Api::Limits{})
         : backend{*node.chain, development} {
         backend.keys = {sample_key(1), sample_key(2)};
-        api = std::make_unique<Api>(backend, limits, "Millrace/test");
+        api = std::make_unique<Api>(backend, limits, "Millrace/test", secret);
     }
 
     std::string text(const std::string& body, const Api::Caller& caller = {}) {
@@ -55,6 +55,7 @@ struct Bench {
         return Json::parse(text(body))["error"]["code"].get<int>();
     }
 
+    static constexpr Hash32 secret{{1, 2, 3}};
     Node node;
     StillBackend backend;
     std::unique_ptr<Api> api;
@@ -234,6 +235,72 @@ TEST(Api, a_filter_that_nobody_uses_ends) {
     const Json filter = bench.result("eth_newBlockFilter");
     bench.backend.clock += 10'000;
     EXPECT_EQ(bench.error("eth_getFilterChanges", Json::array({filter})), -32000);
+}
+
+TEST(Api, a_message_that_takes_too_long_is_answered_with_what_is_left_refused) {
+    Bench bench;
+    for (int block = 0; block < 20; ++block)
+        bench.backend.make_block();
+    int asked = 0;
+    int asked_max = 5;
+    Api::Caller caller;
+    caller.is_late = [&] { return ++asked > asked_max; };
+    const Json logs = Json::array({{{"fromBlock", "0x0"}, {"toBlock", "0x14"}}});
+    EXPECT_EQ(bench.ask("eth_getLogs", logs, caller)["error"]["code"], -32002);
+    EXPECT_EQ(asked, asked_max + 1) << "the search ends where it is";
+    asked = 0;
+    asked_max = 1'000;
+    EXPECT_TRUE(bench.ask("eth_getLogs", logs, caller).contains("result"));
+
+    asked = 0;
+    asked_max = 2;
+    Json batch = Json::array();
+    for (int id = 0; id < 5; ++id)
+        batch.push_back({{"jsonrpc", "2.0"}, {"id", id}, {"method", "eth_chainId"}});
+    const Json answers = Json::parse(bench.text(batch.dump(), caller));
+    ASSERT_EQ(answers.size(), 5u);
+    EXPECT_TRUE(answers[1].contains("result"));
+    for (std::size_t index = 2; index < 5; ++index) {
+        EXPECT_EQ(answers[index]["id"], index);
+        EXPECT_EQ(answers[index]["error"]["message"], "request timed out");
+    }
+}
+
+TEST(Api, an_access_list_is_refused_before_signatures_its_gas_does_not_pay_for) {
+    Bench bench;
+    Json authorizations = Json::array();
+    for (int count = 0; count < 3; ++count)
+        authorizations.push_back({{"chainId", "0x1267"},
+                                  {"address", "0x00000000000000000000000000000000000000aa"},
+                                  {"nonce", "0x0"},
+                                  {"yParity", "0x0"},
+                                  {"r", "0x1"},
+                                  {"s", "0x1"}});
+    const Json request{{"from", to_hex0x(crypto::address_of(sample_key(1)).view())},
+                       {"to", "0x00000000000000000000000000000000000000aa"},
+                       {"gas", "0x17318"},
+                       {"maxFeePerGas", "0x1"},
+                       {"maxPriorityFeePerGas", "0x2"},  // wrong too, but looked at later
+                       {"authorizationList", authorizations}};
+    const Json answer = bench.ask("eth_createAccessList", Json::array({request}));
+    ASSERT_TRUE(answer.contains("error")) << answer.dump();
+    EXPECT_THAT(answer["error"]["message"].get<std::string>(),
+                HasSubstr("intrinsic gas too low: have 95000, want 96000"));
+}
+
+TEST(Api, nothing_is_proven_of_a_state_that_no_block_has_the_root_of) {
+    Bench bench;
+    const Json asked =
+        Json::array({"0x00000000000000000000000000000000000000aa", Json::array(), "latest"});
+    EXPECT_EQ(bench.result("eth_getProof", asked)["balance"], "0x0");
+    state::StateDiff diff;
+    diff.accounts[*fixed_from_hex<Address>("00000000000000000000000000000000000000aa")].account =
+        state::Account{.nonce = 0, .balance = U256{7}};
+    bench.node.chain->override_state(std::move(diff));
+    EXPECT_THAT(bench.ask("eth_getProof", asked)["error"]["message"].get<std::string>(),
+                HasSubstr("evm_mine"));
+    bench.backend.make_block();
+    EXPECT_EQ(bench.result("eth_getProof", asked)["balance"], "0x7");
 }
 
 TEST(Api, subscriptions_need_a_connection_and_end_with_it) {

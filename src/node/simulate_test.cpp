@@ -20,7 +20,7 @@ const std::string alice = "0xc000000000000000000000000000000000000000";
 const std::string bob = "0xc100000000000000000000000000000000000000";
 
 struct Bench {
-    Bench() : backend{*node.chain}, api{backend, Api::Limits{}, "Millrace/test"} {}
+    Bench() : backend{*node.chain}, api{backend, Api::Limits{}, "Millrace/test", Hash32{}} {}
 
     Json ask(const std::string& method, const Json& params) {
         const Json request{{"jsonrpc", "2.0"}, {"id", 1}, {"method", method}, {"params", params}};

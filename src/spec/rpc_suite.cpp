@@ -101,7 +101,7 @@ int run_rpc_suite(const fs::path& given, const SuiteOptions& options) {
     node::StillBackend backend{**chain};
     backend.makes_blocks = false;  // every dialogue is about the chain as it was imported
     backend.clock = (*chain)->head().header.timestamp;
-    node::Api api{backend, node::Api::Limits{}, "Millrace"};
+    node::Api api{backend, node::Api::Limits{}, "Millrace", Hash32{}};
     std::vector<fs::path> files;
     for (const auto& entry : fs::recursive_directory_iterator{folder}) {
         if (entry.path().extension() == ".io") files.push_back(entry.path());

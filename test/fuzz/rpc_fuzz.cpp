@@ -32,7 +32,8 @@ struct World {
         chain = std::move(opened).value();
         backend = std::make_unique<StillBackend>(*chain);
         backend->keys = {sample_key(1)};
-        api = std::make_unique<Api>(*backend, Api::Limits{.call_gas_max = 200'000}, "fuzz");
+        api =
+            std::make_unique<Api>(*backend, Api::Limits{.call_gas_max = 200'000}, "fuzz", Hash32{});
     }
 };
 

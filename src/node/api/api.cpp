@@ -245,6 +245,14 @@ void run_batch(Api::State& state, const Api::Caller& caller, JsonValueView reque
             batch->put(place, id_of(request), is_notification(request) ? "" : "refused", {});
             continue;
         }
+        if (caller.is_late && caller.is_late()) {
+            count_error(state, RpcError::timed_out);
+            const std::string_view id = id_of(request);
+            batch->put(place, id,
+                       is_notification(request) ? std::string{} : error_text(id, timed_out_error()),
+                       {});
+            continue;
+        }
         run_request(state, caller, request,
                     [batch, place](std::string_view id, std::string answer, AfterReply after) {
                         batch->put(place, id, std::move(answer), std::move(after));
@@ -274,11 +282,11 @@ std::vector<ApiMethod> api_methods() {
     return out;
 }
 
-Api::State::State(Backend& node, Api::Limits bounds, std::string name)
+Api::State::State(Backend& node, Api::Limits bounds, std::string name, const Hash32& secret)
     : backend{node},
       limits{bounds},
       client{std::move(name)},
-      filters{limits},
+      filters{limits, secret},
       requests{std::make_unique<std::atomic<std::uint64_t>[]>(method_count())} {
     for (const auto& key : backend.development_keys()) {
         accounts.emplace_back(crypto::address_of(key), &key);
@@ -307,8 +315,8 @@ Api::State::ArenaLease::~ArenaLease() {
     state_.arenas.push_back(std::move(arena_));
 }
 
-Api::Api(Backend& backend, Limits limits, std::string client)
-    : state_{std::make_unique<State>(backend, limits, std::move(client))} {}
+Api::Api(Backend& backend, Limits limits, std::string client, const Hash32& secret)
+    : state_{std::make_unique<State>(backend, limits, std::move(client), secret)} {}
 Api::~Api() = default;
 
 void Api::handle(const Caller& caller, std::string_view body, Reply reply) {

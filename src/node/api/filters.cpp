@@ -3,14 +3,16 @@
 #include "node/api/filters.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/overload.hpp"
+#include "crypto/hash.hpp"
 
 namespace millrace::node {
 namespace {
 
-std::string notification(std::uint64_t id, std::string_view result) {
+std::string notification(const Filters::Id& id, std::string_view result) {
     JsonWriter out;
     out.begin('{').key("jsonrpc").text("2.0").key("method").text("eth_subscription");
     out.key("params").begin('{').key("subscription").quantity(id);
@@ -38,14 +40,14 @@ constexpr std::size_t index_of(Filters::Kind kind) noexcept {
 
 }  // namespace
 
-std::optional<std::uint64_t> Filters::add(Kind kind, LogFilter logs, bool full,
-                                          std::uint64_t seconds) {
+std::optional<Filters::Id> Filters::add(Kind kind, LogFilter logs, bool full,
+                                        std::uint64_t seconds) {
     const std::lock_guard lock{mutex_};
     if (filters_.size() >= limits_.filters_max) expire(seconds);
     if (filters_.size() >= limits_.filters_max) return std::nullopt;
     const std::uint64_t next =
         kind == Kind::pending ? pending_first_ + pending_.size() : heads_first_ + heads_.size();
-    const std::uint64_t id = next_id_++;
+    const Id id = next_id();
     filters_.emplace(
         id,
         Filter{.kind = kind, .full = full, .logs = std::move(logs), .next = next, .used = seconds});
@@ -53,7 +55,16 @@ std::optional<std::uint64_t> Filters::add(Kind kind, LogFilter logs, bool full,
     return id;
 }
 
-void Filters::erase_filter(std::map<std::uint64_t, Filter>::iterator place) {
+Filters::Id Filters::next_id() {
+    std::array<std::uint8_t, Hash32::size + 8> seed{};
+    std::ranges::copy(secret_.bytes, seed.begin());
+    const std::uint64_t number = ids_given_++;
+    for (std::size_t index = 0; index < 8; ++index)
+        seed[Hash32::size + index] = static_cast<std::uint8_t>(number >> (8 * index));
+    return u256_from_big_endian(crypto::keccak256(seed).view().first(16)).value_or(U256{});
+}
+
+void Filters::erase_filter(std::map<Id, Filter>::iterator place) {
     --filters_of_kind_[index_of(place->second.kind)];
     filters_.erase(place);
     if (filters_of_kind_[index_of(Kind::pending)] == 0) {
@@ -78,7 +89,7 @@ void Filters::expire(std::uint64_t seconds) {
     }
 }
 
-Filters::Filter* Filters::use(std::uint64_t id, std::uint64_t seconds) {
+Filters::Filter* Filters::use(const Id& id, std::uint64_t seconds) {
     expire(seconds);
     const auto place = filters_.find(id);
     if (place == filters_.end()) return nullptr;
@@ -92,7 +103,7 @@ Filters::Filter* Filters::use(std::uint64_t id, std::uint64_t seconds) {
     return &filter;
 }
 
-std::optional<Filters::Changes> Filters::changes(std::uint64_t id, std::uint64_t seconds) {
+std::optional<Filters::Changes> Filters::changes(const Id& id, std::uint64_t seconds) {
     const std::lock_guard lock{mutex_};
     Filter* filter = use(id, seconds);
     if (filter == nullptr) return std::nullopt;
@@ -116,14 +127,14 @@ std::optional<Filters::Changes> Filters::changes(std::uint64_t id, std::uint64_t
     return result;
 }
 
-std::optional<LogFilter> Filters::log_filter(std::uint64_t id, std::uint64_t seconds) {
+std::optional<LogFilter> Filters::log_filter(const Id& id, std::uint64_t seconds) {
     const std::lock_guard lock{mutex_};
     const Filter* filter = use(id, seconds);
     if (filter == nullptr || filter->kind != Kind::logs) return std::nullopt;
     return filter->logs;
 }
 
-bool Filters::remove(std::uint64_t id) {
+bool Filters::remove(const Id& id) {
     const std::lock_guard lock{mutex_};
     const auto place = filters_.find(id);
     if (place == filters_.end()) return false;
@@ -131,9 +142,9 @@ bool Filters::remove(std::uint64_t id) {
     return true;
 }
 
-std::optional<std::uint64_t> Filters::subscribe(const Api::Caller& caller, Kind kind,
-                                                LogFilter logs) {
-    auto subscription = std::make_shared<Subscription>(Subscription{.id = 0,
+std::optional<Filters::Id> Filters::subscribe(const Api::Caller& caller, Kind kind,
+                                              LogFilter logs) {
+    auto subscription = std::make_shared<Subscription>(Subscription{.id = {},
                                                                     .session = caller.session,
                                                                     .kind = kind,
                                                                     .logs = std::move(logs),
@@ -143,7 +154,7 @@ std::optional<std::uint64_t> Filters::subscribe(const Api::Caller& caller, Kind 
     const std::size_t count = counted == sessions_.end() ? 0 : counted->second;
     if (count >= limits_.subscriptions_per_session_max) return std::nullopt;
     sessions_[caller.session] = count + 1;
-    subscription->id = next_id_++;
+    subscription->id = next_id();
     subscriptions_.emplace(subscription->id, subscription);
     return subscription->id;
 }
@@ -157,7 +168,7 @@ void Filters::end(const SubscriptionPtr& subscription) {
     if (counted != sessions_.end() && --counted->second == 0) sessions_.erase(counted);
 }
 
-void Filters::start(std::uint64_t id) {
+void Filters::start(const Id& id) {
     SubscriptionPtr subscription;
     {
         const std::lock_guard lock{mutex_};
@@ -186,7 +197,7 @@ void Filters::start(std::uint64_t id) {
     }
 }
 
-bool Filters::unsubscribe(std::uint64_t session, std::uint64_t id) {
+bool Filters::unsubscribe(std::uint64_t session, const Id& id) {
     const std::lock_guard lock{mutex_};
     const auto place = subscriptions_.find(id);
     if (place == subscriptions_.end() || place->second->session != session) return false;

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/u256.hpp"
 #include "node/api.hpp"
 #include "node/api/encode.hpp"
 #include "node/json_value.hpp"
@@ -66,9 +67,12 @@ BlockLogs collect_logs(const types::Block& block, const Hash32& hash,
 /// what is kept. A filter that falls behind them is gone, as one that nobody used for
 /// unused_seconds_max is; its client makes a new one.
 ///
-/// Filters belong to who knows the id, subscriptions to a session.
+/// Filters belong to who knows the id, subscriptions to a session. Ids are 128 bits that nobody can
+/// guess who does not know `secret`: the hash of it and a counter.
 class Filters {
   public:
+    using Id = U256;
+
     static constexpr std::uint64_t unused_seconds_max = 300;
     static constexpr std::size_t heads_max = 65'536;
     static constexpr std::size_t pending_max = 262'144;
@@ -79,14 +83,14 @@ class Filters {
     enum class Kind : std::uint8_t { heads, pending, logs };
 
     /// The limits outlive it.
-    explicit Filters(const Api::Limits& limits) : limits_{limits} {}
+    Filters(const Api::Limits& limits, const Hash32& secret) : limits_{limits}, secret_{secret} {}
     Filters(const Filters&) = delete;
     Filters& operator=(const Filters&) = delete;
 
     // Seconds are Backend::steady_seconds().
 
     /// Null: filters_max reached. `full`: whole transactions, of a pending filter.
-    std::optional<std::uint64_t> add(Kind kind, LogFilter logs, bool full, std::uint64_t seconds);
+    std::optional<Id> add(Kind kind, LogFilter logs, bool full, std::uint64_t seconds);
     /// What happened since the last call.
     struct Changes {
         Kind kind = Kind::heads;
@@ -95,16 +99,16 @@ class Filters {
         std::vector<std::shared_ptr<const BlockLogs>> blocks{};  ///< filter them
         LogFilter logs{};
     };
-    std::optional<Changes> changes(std::uint64_t id, std::uint64_t seconds);
+    std::optional<Changes> changes(const Id& id, std::uint64_t seconds);
     /// Null: none, or none of logs.
-    std::optional<LogFilter> log_filter(std::uint64_t id, std::uint64_t seconds);
-    bool remove(std::uint64_t id);
+    std::optional<LogFilter> log_filter(const Id& id, std::uint64_t seconds);
+    bool remove(const Id& id);
 
     /// Null: subscriptions_per_session_max reached. Nothing is pushed before start(); what happens
     /// between is pushed then.
-    std::optional<std::uint64_t> subscribe(const Api::Caller& caller, Kind kind, LogFilter logs);
-    void start(std::uint64_t id);
-    bool unsubscribe(std::uint64_t session, std::uint64_t id);
+    std::optional<Id> subscribe(const Api::Caller& caller, Kind kind, LogFilter logs);
+    void start(const Id& id);
+    bool unsubscribe(std::uint64_t session, const Id& id);
     void session_closed(std::uint64_t session);
 
     /// On one thread, in order.
@@ -120,7 +124,7 @@ class Filters {
     };
     /// What stands above `held` never changes.
     struct Subscription {
-        std::uint64_t id = 0;
+        Id id;
         std::uint64_t session = 0;
         Kind kind = Kind::heads;
         LogFilter logs;
@@ -136,9 +140,10 @@ class Filters {
         std::shared_ptr<const BlockLogs> logs;  ///< null: nobody wanted them
     };
 
+    Id next_id();
     void expire(std::uint64_t seconds);
-    void erase_filter(std::map<std::uint64_t, Filter>::iterator place);
-    Filter* use(std::uint64_t id, std::uint64_t seconds);
+    void erase_filter(std::map<Id, Filter>::iterator place);
+    Filter* use(const Id& id, std::uint64_t seconds);
     void keep_head(const NewHead& head, std::shared_ptr<const BlockLogs> logs);
     void end(const SubscriptionPtr& subscription);
     void on_head(const NewHead& head);
@@ -147,9 +152,10 @@ class Filters {
     bool deliver(const SubscriptionPtr& subscription, std::string message);
 
     const Api::Limits& limits_;
+    const Hash32 secret_;
     mutable std::mutex mutex_;
-    std::uint64_t next_id_ = 1;
-    std::map<std::uint64_t, Filter> filters_;
+    std::uint64_t ids_given_ = 0;
+    std::map<Id, Filter> filters_;
     std::size_t filters_of_kind_[3]{};
     std::uint64_t expired_at_ = 0;
 
@@ -160,7 +166,7 @@ class Filters {
     std::deque<Hash32> pending_;
     std::uint64_t pending_first_ = 0;
 
-    std::map<std::uint64_t, SubscriptionPtr> subscriptions_;
+    std::map<Id, SubscriptionPtr> subscriptions_;
     std::unordered_map<std::uint64_t, std::size_t> sessions_;  ///< subscriptions each has
 };
 

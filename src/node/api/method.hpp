@@ -33,6 +33,7 @@ struct RpcError {
     static constexpr int method_not_found = -32601;
     static constexpr int invalid_params = -32602;
     static constexpr int server_error = -32000;
+    static constexpr int timed_out = -32002;
     static constexpr int too_large = -32003;
     static constexpr int reverted = 3;
     static constexpr int client_limit_exceeded = -38026;  ///< a bound of this node's own
@@ -45,6 +46,12 @@ using AnswerLater = std::function<void(Answer)>;
 
 inline Err<RpcError> server_error(std::string message) {
     return Err{RpcError{RpcError::server_error, std::move(message)}};
+}
+inline RpcError timed_out_error() {
+    return RpcError{RpcError::timed_out, "request timed out"};
+}
+inline Err<RpcError> timed_out() {
+    return Err{timed_out_error()};
 }
 inline Err<RpcError> invalid_params(std::string message) {
     return Err{RpcError{RpcError::invalid_params, std::move(message)}};
@@ -90,6 +97,7 @@ struct Call {
     /// Run when the answer is on its way: what the client may see only after it.
     std::vector<std::function<void()>>& after_reply;
 
+    [[nodiscard]] bool is_late() const { return caller.is_late && caller.is_late(); }
     [[nodiscard]] JsonValueView at(std::size_t index) const noexcept;
     [[nodiscard]] std::size_t count() const noexcept { return params.size(); }
     Read<std::uint64_t> u64(std::size_t index) const { return read_u64(at(index), {index}); }
@@ -138,7 +146,7 @@ std::size_t method_count();
 /// Everything that outlives a request. Leaf structure: its parts are atomics, or stand behind one
 /// mutex each, never held across a call out.
 struct Api::State {
-    State(Backend& node, Api::Limits bounds, std::string name);
+    State(Backend& node, Api::Limits bounds, std::string name, const Hash32& secret);
     ~State();
 
     Backend& backend;
@@ -149,10 +157,10 @@ struct Api::State {
     std::uint64_t listener = 0;
 
     std::unique_ptr<std::atomic<std::uint64_t>[]> requests;  ///< by method_index()
-    static constexpr int error_codes[] = {RpcError::parse_error,      RpcError::invalid_request,
-                                          RpcError::method_not_found, RpcError::invalid_params,
-                                          RpcError::server_error,     RpcError::too_large,
-                                          RpcError::reverted,         0};
+    static constexpr int error_codes[] = {
+        RpcError::parse_error,    RpcError::invalid_request, RpcError::method_not_found,
+        RpcError::invalid_params, RpcError::server_error,    RpcError::timed_out,
+        RpcError::too_large,      RpcError::reverted,        0};
     std::array<std::atomic<std::uint64_t>, std::size(error_codes)> errors{};
 
     std::mutex tip_mutex;

@@ -125,8 +125,8 @@ Answer eth_call(const Call& call) {
 /// Searches the smallest gas limit with which the call succeeds (geth's gasestimator).
 class Estimate {
   public:
-    Estimate(Execution& run, evm::Arena& arena, std::uint64_t gas_max)
-        : run_{run}, arena_{arena}, gas_max_{gas_max} {}
+    Estimate(const Call& call, Execution& run, evm::Arena& arena)
+        : call_{call}, run_{run}, arena_{arena}, gas_max_{call.api.limits.call_gas_max} {}
 
     Answer search() {
         MILLRACE_TRY(std::uint64_t high, highest());
@@ -187,6 +187,7 @@ class Estimate {
 
     /// Null: not even enough to begin.
     Read<std::optional<TransactionResult>> attempt(std::uint64_t gas) {
+        if (call_.is_late()) return timed_out();
         auto result = execute(run_, arena_, gas, nullptr);
         if (result) return std::optional{std::move(result).value()};
         const TransactionError error = result.error();
@@ -203,6 +204,7 @@ class Estimate {
         return {};
     }
 
+    const Call& call_;
     Execution& run_;
     evm::Arena& arena_;
     std::uint64_t gas_max_;
@@ -211,7 +213,7 @@ class Estimate {
 Answer estimate_gas(const Call& call) {
     MILLRACE_TRY(Execution run, prepare(call));
     const Api::State::ArenaLease lease{call.api};
-    return Estimate{run, lease.arena(), call.api.limits.call_gas_max}.search();
+    return Estimate{call, run, lease.arena()}.search();
 }
 
 using AccessList = std::map<Address, std::set<Hash32>>;
@@ -306,6 +308,13 @@ Answer create_access_list(const Call& call) {
     constexpr int rounds_max = 8;
     MILLRACE_TRY(Execution run, prepare(call));
     types::Transaction& transaction = run.request.transaction;
+    const std::uint64_t gas = call_gas(call, run.request);
+    // Before signatures of authorizations are looked at: what the gas does not pay for is no work.
+    if (ledger::intrinsic_gas(run.rules.revision, transaction).intrinsic > gas) {
+        transaction.gas_limit = gas;
+        return server_error("failed to apply transaction: " +
+                            refusal_text(run, TransactionError::intrinsic_gas_too_low));
+    }
     const std::set<Address> excluded = excluded_addresses(run);
     AccessList list;
     for (const types::AccessListEntry& entry : transaction.access_list) {
@@ -315,11 +324,11 @@ Answer create_access_list(const Call& call) {
     if (transaction.kind == types::TransactionKind::legacy)
         transaction.kind = types::TransactionKind::access_list;
     const Api::State::ArenaLease lease{call.api};
-    const std::uint64_t gas = call_gas(call, run.request);
     for (int round = 1;; ++round) {
         transaction.access_list.clear();
         for (const auto& [address, keys] : list)
             transaction.access_list.push_back({address, {keys.begin(), keys.end()}});
+        if (call.is_late()) return timed_out();
         AccessList seen = list;
         AccessTracer tracer{seen, excluded};
         const auto result = execute(run, lease.arena(), gas, &tracer);

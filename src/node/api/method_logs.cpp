@@ -59,6 +59,7 @@ Answer find_logs(const Call& call, const LogFilter& filter) {
     out.begin('[');
     std::size_t count = 0;
     for (std::uint64_t number = heights.first; number <= heights.last; ++number) {
+        if (call.is_late()) return timed_out();
         const auto header = call.view->header(Height{number});
         if (!header) return server_error("header not found");
         if (!filter.may_match(header->logs_bloom)) continue;
@@ -115,10 +116,10 @@ Answer new_pending_filter(const Call& call) {
 }
 
 /// Ids are text to clients: what is none of ours is an unknown one.
-std::uint64_t read_id(JsonValueView value) {
+Filters::Id read_id(JsonValueView value) {
     const auto text = value.plain_text();
     const auto number = text ? u256_from_rpc_quantity(*text) : std::nullopt;
-    return number && number->fits_u64() ? number->words[0] : 0;
+    return number.value_or(U256{});
 }
 
 /// Whole waiting transactions; those that do not wait any more are left out, as geth does.
