@@ -2,11 +2,13 @@
 // Copyright the Millrace authors.
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 
 #include "cli/agent_client.hpp"
 #include "cli/commands.hpp"
@@ -137,6 +139,19 @@ Outcome<Json> compare_with_local(const daemon::JobRequest& request, const Json& 
     return json;
 }
 
+/// The chain's figures once the job is over; a chain that is just being started again is waited
+/// for.
+Outcome<Json> snapshot_after(const AgentAddress& agent) {
+    constexpr Duration patience{30'000};
+    constexpr std::chrono::milliseconds pause{500};
+    const Instant end = io::steady_now() + patience;
+    for (;;) {
+        auto snapshot = call_agent(agent, {{"op", "snapshot"}}, reply_time_max);
+        if (snapshot || io::steady_now() >= end) return snapshot;
+        std::this_thread::sleep_for(pause);
+    }
+}
+
 Outcome<int> run_on_network(const RunOptions& options, const daemon::JobRequest& request,
                             Instant start) {
     MILLRACE_TRY(const Json before,
@@ -160,7 +175,7 @@ Outcome<int> run_on_network(const RunOptions& options, const daemon::JobRequest&
     MILLRACE_TRY(const Json last, watch_job(options.agent, job, options.quiet, note));
     MILLRACE_TRY(const Json summary, await_settlement(options.agent, job));
     note(summary);  // of a job of a few short tasks the watch may end before the first voucher
-    MILLRACE_TRY(const Json after, call_agent(options.agent, {{"op", "snapshot"}}, reply_time_max));
+    MILLRACE_TRY(const Json after, snapshot_after(options.agent));
     Json local;
     const bool completed = last.at("state") == "completed";
     if (options.compare_local && completed) {

@@ -117,7 +117,8 @@ Outcome<void> LocalNetwork::start() {
                    .on_ready = [this](const std::string& name,
                                       const std::string& ready) { on_child_ready(name, ready); },
                    .on_exit =
-                       [](const std::string& name, const std::string& how) {
+                       [this](const std::string& name, const std::string& how) {
+                           if (name == chain_name) chain_runs_ = false;
                            io::log(io::LogLevel::warn, "a process ended and is started again",
                                    {{"name", name}, {"how", how}});
                        },
@@ -206,6 +207,8 @@ void LocalNetwork::on_child_ready(const std::string& name, const std::string& re
         auto again = options_.chain == ChainKind::own ? own_chain(port) : anvil_chain(port);
         if (!again) return fail(again.error());
         supervisor_->set_command(name, std::move(again->command));
+        chain_runs_ = true;
+        ++chain_life_;
         if (!set_up_) on_chain_ready("http://" + endpoint);
         return;
     }
@@ -215,6 +218,8 @@ void LocalNetwork::on_child_ready(const std::string& name, const std::string& re
 
 void LocalNetwork::on_chain_ready(const std::string& rpc_url) {
     rpc_url_ = rpc_url;
+    if (setting_up_) return;  // how that ends decides
+    setting_up_ = true;
     const NetworkPlan plan{.name = options_.network,
                            .rpc_url = rpc_url,
                            .file = network_folder_ + "/network.toml",
@@ -223,13 +228,34 @@ void LocalNetwork::on_chain_ready(const std::string& rpc_url) {
                            .coins_each = whole_coins(1000),
                            .development = true};
     chain_thread_->call([plan] { return set_up_network(plan); },
-                        [this](Outcome<chain::NetworkFile> network) {
-                            if (!network) return fail(network.error());
+                        [this, life = chain_life_](Outcome<chain::NetworkFile> network) {
+                            setting_up_ = false;
+                            if (!network) return set_up_failed(network.error(), life);
                             network_ = std::move(*network);
                             set_up_ = true;
                             start_join_server();
                             start_agents();
                         });
+}
+
+void LocalNetwork::set_up_failed(const Failure& failure, std::uint32_t chain_life) {
+    // A chain of somebody else's is not ours to wait for.
+    if (!options_.rpc_url.empty()) return fail(failure);
+    const auto died_since = [this, chain_life] {
+        return !chain_runs_ || chain_life_ != chain_life;
+    };
+    const auto again = [this] {
+        io::log(io::LogLevel::warn, "the chain ended while the network was set up: once more");
+        // A chain that is not back yet begins it itself; the supervisor bounds how often it dies.
+        if (chain_runs_) on_chain_ready(rpc_url_);
+    };
+    if (died_since()) return again();
+    // The connection may be lost before the end of the process is told.
+    loop_.call_at(loop_.now() + Duration{1'000}, [this, failure, died_since, again] {
+        if (!died_since()) return fail(failure);
+        // Its next life may have begun the setting up meanwhile.
+        if (!setting_up_ && !set_up_) again();
+    });
 }
 
 void LocalNetwork::start_agents() {

@@ -60,6 +60,7 @@ class LocalNetwork {
     Outcome<io::ChildSpec> anvil_chain(const std::string& port) const;
     void on_child_ready(const std::string& name, const std::string& ready);
     void on_chain_ready(const std::string& rpc_url);
+    void set_up_failed(const Failure& failure, std::uint32_t chain_life);
     void start_agents();
     void start_join_server();
     void on_join_message(io::PeerId peer, const types::Message& message);
@@ -84,6 +85,9 @@ class LocalNetwork {
     chain::NetworkFile network_;
     std::set<std::string> awaited_;
     bool set_up_ = false;
+    bool setting_up_ = false;
+    bool chain_runs_ = false;
+    std::uint32_t chain_life_ = 0;  ///< starts of the chain that became ready
     bool reported_ = false;
     std::uint32_t grants_ = 0;
 };

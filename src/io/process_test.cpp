@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 #include <map>
 
 #include "io/event_loop.hpp"
@@ -144,6 +146,23 @@ TEST(Supervisor, a_child_that_dies_is_started_again) {
     world.until([&] { return world.ready["a"].size() == 2; });
     EXPECT_EQ(world.exits, std::vector<std::string>{"a: killed by signal 9 (Killed)"});
     EXPECT_EQ(world.supervisor.status("a")->restarts, 1u);
+    world.stop_all();
+}
+
+TEST(Supervisor, a_changed_command_counts_from_the_next_start_on) {
+    World world;
+    const ChildSpec first = world.script("a", "ready first; read line < " + (world.folder / "go"));
+    const ChildSpec second = world.script("a", "ready second; exec sleep 1000");
+    ASSERT_EQ(::mkfifo((world.folder / "go").c_str(), 0600), 0);
+    world.supervisor.set_command("nobody", second.command);
+    ASSERT_TRUE(world.supervisor.start(first));
+    world.until([&] { return world.ready["a"].size() == 1; });
+    const pid_t pid = world.supervisor.status("a")->pid;
+    world.supervisor.set_command("a", second.command);
+    EXPECT_EQ(world.supervisor.status("a")->pid, pid) << "what runs is left alone";
+    std::ofstream{world.folder / "go"} << "end\n";
+    world.until([&] { return world.ready["a"].size() == 2; });
+    EXPECT_EQ(world.ready["a"], (std::vector<std::string>{"first", "second"}));
     world.stop_all();
 }
 
