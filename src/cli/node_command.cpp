@@ -93,11 +93,11 @@ std::string genesis_path(const std::string& root, const NodeOptions& options) {
 }
 
 /// The network's genesis: the file given (kept below the home from then on), the one kept before,
-/// or for development networks a new one.
-Outcome<ledger::Genesis> load_genesis(const std::string& root, const NodeOptions& options) {
+/// or for development networks a new one. Its accounts are checked before it is kept.
+Outcome<node::GenesisFile> load_genesis(const std::string& root, const NodeOptions& options) {
     const std::string kept = genesis_path(root, options);
     if (io::file_exists(kept)) {
-        MILLRACE_TRY(const std::string text, io::read_text_file(kept, node::genesis_size_max));
+        MILLRACE_TRY(std::string text, io::read_text_file(kept, node::genesis_size_max));
         if (!options.genesis_file.empty()) {
             MILLRACE_TRY(const std::string given,
                          io::read_text_file(options.genesis_file, node::genesis_size_max));
@@ -106,12 +106,11 @@ Outcome<ledger::Genesis> load_genesis(const std::string& root, const NodeOptions
                                    kept, "use another --network, or remove the old one"}};
             }
         }
-        return node::read_genesis(text);
+        return node::GenesisFile::open(std::move(text));
     }
     std::string text;
     if (!options.genesis_file.empty()) {
         MILLRACE_TRY(text, io::read_text_file(options.genesis_file, node::genesis_size_max));
-        MILLRACE_TRY_VOID(node::read_genesis(text));
     } else if (options.development) {
         MILLRACE_TRY(text, daemon::development_genesis_text(
                                {.network = options.network,
@@ -124,17 +123,19 @@ Outcome<ledger::Genesis> load_genesis(const std::string& root, const NodeOptions
                     "name a genesis with --genesis FILE, or start a development network with "
                     "--dev"}};
     }
+    MILLRACE_TRY(node::GenesisFile genesis, node::GenesisFile::open(std::move(text)));
+    MILLRACE_TRY_VOID(genesis.check_accounts());
     MILLRACE_TRY_VOID(io::make_folder(root + "/" + options.network, 0700));
-    MILLRACE_TRY_VOID(io::atomic_write_file(kept, as_bytes(text)));
-    return node::read_genesis(text);
+    MILLRACE_TRY_VOID(io::atomic_write_file(kept, as_bytes(genesis.text())));
+    return genesis;
 }
 
 Outcome<void> reset_node(const std::string& root, const NodeOptions& options) {
     const std::string kept = genesis_path(root, options);
     if (!io::file_exists(kept)) return {};
-    MILLRACE_TRY(const std::string text, io::read_text_file(kept, node::genesis_size_max));
-    MILLRACE_TRY(const ledger::Genesis genesis, node::read_genesis(text));
-    if (!genesis.development) {
+    MILLRACE_TRY(std::string text, io::read_text_file(kept, node::genesis_size_max));
+    MILLRACE_TRY(const node::GenesisFile genesis, node::GenesisFile::open(std::move(text)));
+    if (!genesis.genesis().development) {
         return Err{Failure{"this is not a development network; it is left alone", kept,
                            "move the folder away by hand if you are sure"}};
     }
@@ -162,7 +163,9 @@ Outcome<int> run_node(const NodeOptions& options) {
                                     .level = level,
                                     .to_stderr = false}));
     daemon::NodeDaemon::Options settings;
-    MILLRACE_TRY(settings.genesis, load_genesis(root, options));
+    MILLRACE_TRY(node::GenesisFile genesis, load_genesis(root, options));
+    settings.genesis = genesis.genesis();
+    settings.genesis_file = std::make_shared<node::GenesisFile>(std::move(genesis));
     io::enable_crash_points(settings.genesis.development);
     MILLRACE_TRY(settings.producer, parse_blocks(options.blocks));
     MILLRACE_TRY(settings.history, parse_history(options.history));
@@ -179,10 +182,10 @@ Outcome<int> run_node(const NodeOptions& options) {
     settings.rpc.listen = options.listen;
     settings.rpc.cors_origins = options.cors;
     settings.rpc.hosts = options.hosts;
+    settings.request_time_max = Duration{options.rpc_timeout_ms};
     settings.rpc.workers = options.workers;
     settings.pool.gas_limit_max = settings.genesis.header.gas_limit;
     settings.version = "Millrace/" MILLRACE_VERSION "/linux-amd64/c++20";
-    settings.request_time_max = Duration{options.rpc_timeout_ms};
 
     io::EventLoop loop;
     loop.on_stop_signal([&](int) { loop.stop(); });
@@ -280,7 +283,7 @@ struct OpenChain {
 Outcome<OpenChain> open_chain(const NodeOptions& options) {
     OpenChain open;
     MILLRACE_TRY(const std::string root, io::home_root(options.home));
-    MILLRACE_TRY(const ledger::Genesis genesis, load_genesis(root, options));
+    MILLRACE_TRY(node::GenesisFile genesis, load_genesis(root, options));
     MILLRACE_TRY(auto home, io::RoleHome::open(root, options.network, options.role));
     open.home = std::make_unique<io::RoleHome>(std::move(home));
     MILLRACE_TRY(open.store, store::ChainStore::open(open.home->db() + "/chain", {}));
@@ -449,13 +452,13 @@ void add_node_command(CLI::App& app, int& exit_status) {
     node->add_option("--workers", options->workers, "threads that answer JSON-RPC")
         ->capture_default_str()
         ->check(CLI::Range(1, 64));
-    node->add_option("--config", options->config_file, "settings (default HOME/millrace.toml)");
-    node->add_flag("--reset", options->reset, "throw an old development network away first");
-    node->add_flag("--json", options->json, "one JSON object on stdout when ready");
     node->add_option("--rpc-timeout", options->rpc_timeout_ms,
                      "milliseconds that one JSON-RPC request or batch may take")
         ->capture_default_str()
         ->check(CLI::Range(100, 600'000));
+    node->add_option("--config", options->config_file, "settings (default HOME/millrace.toml)");
+    node->add_flag("--reset", options->reset, "throw an old development network away first");
+    node->add_flag("--json", options->json, "one JSON object on stdout when ready");
     node->add_option("--ready-fd", options->ready_fd, "descriptor to announce readiness on");
     node->callback([node, options, &exit_status] {
         if (!node->get_subcommands().empty()) return;

@@ -48,12 +48,17 @@ Outcome<void> NodeDaemon::start() {
     MILLRACE_TRY(store_, store::ChainStore::open(
                              home_.db() + "/chain",
                              store::ChainStore::Options{.memory_max = options_.store_memory_max}));
-    MILLRACE_TRY(chain_, node::Chain::open(*store_, options_.genesis,
-                                           {.history = options_.history, .state = {}}));
+    const node::Chain::Options keep{.history = options_.history, .state = {}};
+    if (options_.genesis_file) {
+        MILLRACE_TRY(chain_, node::Chain::open(*store_, *options_.genesis_file, keep));
+    } else {
+        MILLRACE_TRY(chain_, node::Chain::open(*store_, options_.genesis, keep));
+    }
     chain_->run_parallel(parallel_.hook());
     // The accounts of the genesis stand in the store now. There can be a million: what reading,
     // hashing and writing them took goes back to the system at once.
     options_.genesis.state = {};
+    options_.genesis_file.reset();
     ::malloc_trim(0);
     publish_view();
     MILLRACE_TRY_VOID(restore_pool());

@@ -23,6 +23,7 @@
 #include "node/backend.hpp"
 #include "node/block_source.hpp"
 #include "node/chain.hpp"
+#include "node/genesis_file.hpp"
 #include "rpc/server.hpp"
 #include "store/chain_store.hpp"
 
@@ -36,15 +37,17 @@ namespace millrace::daemon {
 class NodeDaemon final : public node::Backend, public rpc::Handler {
   public:
     struct Options {
-        ledger::Genesis genesis;
+        ledger::Genesis genesis;  ///< without accounts where `genesis_file` has them
+        /// Given up once the chain stands.
+        std::shared_ptr<node::GenesisFile> genesis_file;
         node::SoleProducer::Options producer;
         Address coinbase;
         rpc::Server::Options rpc;
         node::Api::Limits api;
+        Duration request_time_max{10'000};  ///< for one message: a request or a whole batch
         mempool::Pool::Limits pool;
         std::optional<std::uint64_t> history;  ///< blocks whose state stays readable; null: all
         std::size_t store_memory_max = 96u << 20;
-        Duration request_time_max{10'000};  ///< for one message: a request or a whole batch
         std::string version;
     };
     /// Opens the store in the role's folder, takes up its pool, begins to serve and publishes the
@@ -64,12 +67,12 @@ class NodeDaemon final : public node::Backend, public rpc::Handler {
     // node::Backend, any thread.
     [[nodiscard]] std::shared_ptr<const node::ChainView> view() const override;
     [[nodiscard]] bool development() const override { return options_.genesis.development; }
+    /// With what evm_increaseTime and its like added: what a block made now would carry at least.
     [[nodiscard]] std::uint64_t now() const override;
+    [[nodiscard]] std::uint64_t steady_seconds() const override;
     void submit(types::SignedTransaction transaction, Address sender, SubmitReply reply) override;
     [[nodiscard]] mempool::PooledPtr pending(const Hash32& hash) const override;
-    /// With what evm_increaseTime and its like added: what a block made now would carry at least.
     [[nodiscard]] std::optional<std::uint64_t> pending_nonce(const Address& sender) const override;
-    [[nodiscard]] std::uint64_t steady_seconds() const override;
     [[nodiscard]] mempool::Pool::Status pool_status() const override;
     [[nodiscard]] std::vector<mempool::Pool::Entry> pool_content() const override;
     [[nodiscard]] types::Block pending_block() const override;
@@ -130,11 +133,11 @@ class NodeDaemon final : public node::Backend, public rpc::Handler {
     io::Parallel parallel_;  ///< for the work on a block; outlives chain_
     std::unique_ptr<node::Chain> chain_;
     std::unique_ptr<node::SoleProducer> source_;
+    /// The source's, for other threads.
+    std::atomic<std::int64_t> time_offset_s_{0};
     std::optional<io::TimerId> timer_;
     Hash32 prev_randao_override_{};
 
-    /// The source's, for other threads.
-    std::atomic<std::int64_t> time_offset_s_{0};
     /// The pool: written on the loop's thread under the mutex, read there without it.
     mutable std::mutex pool_mutex_;
     mempool::Pool pool_;

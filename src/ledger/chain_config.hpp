@@ -66,5 +66,7 @@ struct Genesis {
 };
 /// The header with roots filled in by the rules at its own timestamp, as geth makes it.
 types::Block make_genesis_block(const Genesis& genesis);
+/// The same where the root of its state is known; `genesis.state` is not looked at.
+types::Block make_genesis_block(const Genesis& genesis, const Hash32& state_root);
 
 }  // namespace millrace::ledger

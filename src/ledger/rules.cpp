@@ -86,11 +86,15 @@ BlockEnvironment environment_of(const Rules& rules, const types::Header& header)
 }
 
 types::Block make_genesis_block(const Genesis& genesis) {
+    return make_genesis_block(genesis, state::StateDatabase::root_of(genesis.state));
+}
+
+types::Block make_genesis_block(const Genesis& genesis, const Hash32& state_root) {
     types::Block block;
     types::Header& header = block.header;
     header = genesis.header;
     const Revision revision = rules_at(genesis.config, header.number, header.timestamp).revision;
-    header.state_root = state::StateDatabase::root_of(genesis.state);
+    header.state_root = state_root;
     header.ommers_hash = types::ommers_hash({});
     header.transactions_root = transactions_root({});
     header.receipts_root = receipts_root({});

@@ -18,6 +18,8 @@
 
 namespace millrace::node {
 
+class GenesisFile;
+
 struct Head {
     types::Header header;
     Hash32 hash;
@@ -79,6 +81,11 @@ class Chain {
     /// a newer format or a head that does not fit its rows and its state. The store outlives it.
     static Outcome<std::unique_ptr<Chain>> open(state::KeyValueStore& store,
                                                 const ledger::Genesis& genesis, Options options);
+    /// The same from a file, whose accounts go into an empty store in parts; a crash meanwhile
+    /// leaves parts that the next opening throws away. Where the store was begun with that very
+    /// text the accounts are not looked at. Afterwards `genesis` is not needed.
+    static Outcome<std::unique_ptr<Chain>> open(state::KeyValueStore& store, GenesisFile& genesis,
+                                                Options options);
     ~Chain();
 
     [[nodiscard]] const Head& head() const noexcept;
@@ -130,6 +137,10 @@ class Chain {
   private:
     struct State;
     explicit Chain(std::unique_ptr<State> state);
+    /// From a store with a head.
+    static Outcome<std::unique_ptr<Chain>> continued(state::KeyValueStore& store,
+                                                     const ledger::Genesis& genesis,
+                                                     const Hash32& hash, Options options);
     std::unique_ptr<State> state_;
 };
 

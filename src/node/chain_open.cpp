@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
+#include <algorithm>
+
 #include "base/assert.hpp"
 #include "crypto/hash.hpp"
 #include "node/chain_rows.hpp"
 #include "node/chain_state.hpp"
+#include "node/genesis_file.hpp"
 #include "state/rows.hpp"
 #include "trie/node.hpp"
 
@@ -78,16 +81,15 @@ Outcome<Head> read_head(const state::KeyValueView& store, ByteView head_row) {
     return Head{.header = *header, .hash = named->hash};
 }
 
-bool is_empty(const state::KeyValueView& store) {
-    return !store.get(Table::meta, as_bytes(genesis_key)) &&
-           !store.get(Table::meta, state::state_head_key()) &&
-           !store.get(Table::headers, state::height_key(Height{}));
+Outcome<void> check_empty(const state::KeyValueView& store) {
+    const bool is_empty = !store.get(Table::meta, as_bytes(genesis_key)) &&
+                          !store.get(Table::meta, state::state_head_key()) &&
+                          !store.get(Table::headers, state::height_key(Height{}));
+    if (!is_empty) return Err{damaged("it has rows, but no head")};
+    return {};
 }
 
-}  // namespace
-
-Outcome<std::unique_ptr<Chain>> Chain::open(state::KeyValueStore& store,
-                                            const ledger::Genesis& genesis, Options options) {
+Outcome<void> check_header(const ledger::Genesis& genesis) {
     if (genesis.header.number != 0)
         return Err{
             Failure{"the genesis block has the number " + std::to_string(genesis.header.number),
@@ -98,34 +100,138 @@ Outcome<std::unique_ptr<Chain>> Chain::open(state::KeyValueStore& store,
             Failure{"the genesis block's gas limit is " + std::to_string(genesis.header.gas_limit),
                     {},
                     "blocks need at least 5,000"}};
-    const types::Block first = ledger::make_genesis_block(genesis);
-    const Hash32 hash = first.header.hash();
+    return {};
+}
 
-    const auto head_row = store.get(Table::meta, as_bytes(head_key));
-    if (head_row) {
-        MILLRACE_TRY_VOID(check_genesis(store, hash, genesis.config.chain_id));
-        MILLRACE_TRY(const Head head, read_head(store, *head_row));
-        auto state = std::make_unique<State>(store, genesis, options);
-        state->genesis_hash = hash;
-        state->load_head(head);
-        return std::unique_ptr<Chain>{new Chain{std::move(state)}};
+Failure cannot_write(const state::KeyValueStore& store) {
+    return {"the genesis block cannot be written: " + store.why(),
+            {},
+            "free space on that disk, then start again"};
+}
+
+/// Takes away what a genesis in parts has left that was never finished.
+Outcome<void> erase_unfinished(state::KeyValueStore& store) {
+    constexpr std::size_t rows_max = 10'000;
+    for (const Table table : {Table::accounts, Table::storage, Table::codes, Table::nodes}) {
+        for (bool is_done = false; !is_done;) {
+            state::WriteBatch batch;
+            {
+                const auto cursor = store.cursor(table);
+                for (cursor->seek({}); cursor->valid(); cursor->next()) {
+                    if (batch.changes().size() == rows_max) break;
+                    batch.erase(table, to_bytes(cursor->key()));
+                }
+                is_done = batch.changes().size() < rows_max;
+            }
+            if (!batch.empty() && !store.write(batch, state::Durability::logged))
+                return Err{cannot_write(store)};
+        }
     }
-    if (!is_empty(store)) return Err{damaged("it has rows, but no head")};
+    return {};
+}
 
-    auto state = std::make_unique<State>(store, genesis, options);
-    state::WriteBatch batch;
-    const Hash32 root = state->database.stage(Height{}, genesis.state, batch);
-    MILLRACE_ASSERT(root == first.header.state_root);
+/// The last batch of a genesis, whose state it holds or completes: the chain begins with it.
+Outcome<Head> begin(state::KeyValueStore& store, const ledger::Genesis& genesis, const Hash32& root,
+                    state::WriteBatch& batch) {
+    const types::Block first = ledger::make_genesis_block(genesis, root);
+    const Hash32 hash = first.header.hash();
     put_block(batch, first, hash, {});
     batch.put(Table::meta, to_bytes(as_bytes(genesis_key)),
               encode_genesis_row({.hash = hash, .chain_id = genesis.config.chain_id}));
-    if (!store.write(batch, state::Durability::synced))
-        return Err{Failure{"the genesis block cannot be written: " + store.why(),
-                           {},
-                           "free space on that disk, then start again"}};
+    if (!store.write(batch, state::Durability::synced)) return Err{cannot_write(store)};
+    return Head{.header = first.header, .hash = hash};
+}
+
+/// Puts the accounts of a file into an empty store, all but the last part by themselves.
+Outcome<Head> begin_with(state::KeyValueStore& store, state::StateDatabase& database,
+                         const GenesisFile& file) {
+    bool in_parts = store.get(Table::meta, as_bytes(genesis_begun_key)).has_value();
+    if (in_parts) MILLRACE_TRY_VOID(erase_unfinished(store));
+    Outcome<Head> result = Err{Failure{}};
+    const bool whole = file.each_part([&](const state::StateDiff& part, bool is_last) {
+        state::WriteBatch batch;
+        if (is_last) {
+            const Hash32 root = database.stage(Height{}, part, batch);
+            if (in_parts) batch.erase(Table::meta, to_bytes(as_bytes(genesis_begun_key)));
+            batch.put(Table::meta, to_bytes(as_bytes(genesis_text_key)),
+                      to_bytes(file.text_hash().view()));
+            result = begin(store, file.genesis(), root, batch);
+            return result.has_value();
+        }
+        if (!in_parts) batch.put(Table::meta, to_bytes(as_bytes(genesis_begun_key)), Bytes{1});
+        in_parts = true;
+        database.stage_part(part, batch);
+        if (!store.write(batch, state::Durability::logged)) {
+            result = Err{cannot_write(store)};
+            return false;
+        }
+        database.part_committed();
+        return true;
+    });
+    MILLRACE_ASSERT(whole == result.has_value());
+    return result;
+}
+
+/// The genesis block's hash that a file stands for; its accounts are read only when the store was
+/// begun with another text.
+Outcome<Hash32> hash_of(state::KeyValueStore& store, GenesisFile& file) {
+    const auto known = store.get(Table::meta, as_bytes(genesis_text_key));
+    if (known && std::ranges::equal(*known, file.text_hash().view())) {
+        const auto row = store.get(Table::meta, as_bytes(genesis_key));
+        const auto stored = row ? decode_genesis_row(*row) : std::nullopt;
+        if (stored) return stored->hash;
+    }
+    MILLRACE_TRY_VOID(file.check_accounts());
+    return ledger::make_genesis_block(file.genesis(), file.state_root()).header.hash();
+}
+
+}  // namespace
+
+Outcome<std::unique_ptr<Chain>> Chain::open(state::KeyValueStore& store,
+                                            const ledger::Genesis& genesis, Options options) {
+    MILLRACE_TRY_VOID(check_header(genesis));
+    if (store.get(Table::meta, as_bytes(head_key))) {
+        const Hash32 hash = ledger::make_genesis_block(genesis).header.hash();
+        return continued(store, genesis, hash, options);
+    }
+    MILLRACE_TRY_VOID(check_empty(store));
+    auto state = std::make_unique<State>(store, genesis, options);
+    state::WriteBatch batch;
+    const Hash32 root = state->database.stage(Height{}, genesis.state, batch);
+    MILLRACE_TRY(const Head head, begin(store, genesis, root, batch));
     state->database.committed(Height{});
+    state->genesis_hash = head.hash;
+    state->load_head(head);
+    return std::unique_ptr<Chain>{new Chain{std::move(state)}};
+}
+
+Outcome<std::unique_ptr<Chain>> Chain::open(state::KeyValueStore& store, GenesisFile& genesis,
+                                            Options options) {
+    MILLRACE_TRY_VOID(check_header(genesis.genesis()));
+    if (store.get(Table::meta, as_bytes(head_key))) {
+        MILLRACE_TRY(const Hash32 hash, hash_of(store, genesis));
+        return continued(store, genesis.genesis(), hash, options);
+    }
+    MILLRACE_TRY_VOID(check_empty(store));
+    MILLRACE_TRY_VOID(genesis.check_accounts());
+    auto state = std::make_unique<State>(store, genesis.genesis(), options);
+    MILLRACE_TRY(const Head head, begin_with(store, state->database, genesis));
+    state->database.committed(Height{});
+    state->genesis_hash = head.hash;
+    state->load_head(head);
+    return std::unique_ptr<Chain>{new Chain{std::move(state)}};
+}
+
+Outcome<std::unique_ptr<Chain>> Chain::continued(state::KeyValueStore& store,
+                                                 const ledger::Genesis& genesis, const Hash32& hash,
+                                                 Options options) {
+    const auto head_row = store.get(Table::meta, as_bytes(head_key));
+    MILLRACE_ASSERT(head_row.has_value());
+    MILLRACE_TRY_VOID(check_genesis(store, hash, genesis.config.chain_id));
+    MILLRACE_TRY(const Head head, read_head(store, *head_row));
+    auto state = std::make_unique<State>(store, genesis, options);
     state->genesis_hash = hash;
-    state->load_head({.header = first.header, .hash = hash});
+    state->load_head(head);
     return std::unique_ptr<Chain>{new Chain{std::move(state)}};
 }
 

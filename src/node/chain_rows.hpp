@@ -18,6 +18,10 @@ namespace millrace::node {
 inline constexpr std::uint64_t chain_format = 1;
 inline constexpr std::string_view head_key = "chain.head";
 inline constexpr std::string_view genesis_key = "chain.genesis";
+/// SHA-256 of the genesis file; absent where the chain was begun without one.
+inline constexpr std::string_view genesis_text_key = "chain.genesis.text";
+/// There while a genesis is written in parts, and no head yet.
+inline constexpr std::string_view genesis_begun_key = "chain.genesis.begun";
 
 /// RLP [format, height, hash].
 struct HeadRow {

@@ -6,8 +6,12 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/assert.hpp"
+#include "crypto/hash.hpp"
+#include "node/genesis_alloc.hpp"
 #include "node/genesis_values.hpp"
 #include "node/json_depth.hpp"
+#include "node/system_contracts.hpp"
 
 namespace millrace::node {
 namespace {
@@ -214,22 +218,25 @@ void read_millrace(Reader& reader, const Json& object, ledger::Genesis& out) {
 
 }  // namespace
 
-Outcome<ledger::Genesis> read_genesis(std::string_view text) {
+struct GenesisFile::Places {
+    std::vector<genesis_values::AccountPlace> all;
+};
+
+Outcome<GenesisFile> GenesisFile::open(std::string text, std::size_t part_rows_max) {
     if (text.size() > genesis_size_max)
         return Err{Failure{"the genesis file is over 64 MiB", "", "name fewer accounts"}};
     if (!json_nests_within(text, depth_max))
         return Err{Failure{"the genesis file nests too deep", "", "it needs at most 5 levels"}};
+    GenesisFile file;
+    file.text_ = std::move(text);
+    file.text_hash_ = crypto::sha256(as_bytes(file.text_));
+    file.part_rows_max_ = part_rows_max;
     Reader reader;
-    ledger::Genesis out;
-    Json root;
-    try {
-        root = genesis_values::parse_streaming_alloc(text, reader, out.state);
-    } catch (const Json::exception& error) {
-        return Err{Failure{"the genesis file is not JSON", error.what(), "correct it there"}};
-    }
+    const auto document = genesis_values::read_document(reader, file.text_);
     if (reader.failed()) return Err{reader.failure()};
-    if (!root.is_object())
-        return Err{Failure{"the genesis file is no JSON object", "", "begin it with {"}};
+    file.alloc_at_ = document.alloc_at;
+    const Json& root = document.rest;
+    ledger::Genesis& out = file.genesis_;
     const Json* config = reader.optional_object(root, "config");
     if (config == nullptr) {
         reader.fail("config", "is missing", "tell the chain's parameters there");
@@ -245,7 +252,53 @@ Outcome<ledger::Genesis> read_genesis(std::string_view text) {
         read_millrace(reader, *millrace, out);
     }
     if (reader.failed()) return Err{reader.failure()};
-    return out;
+    return file;
+}
+
+Outcome<void> GenesisFile::check_accounts() {
+    if (places_) return {};
+    Reader reader;
+    std::vector<const SystemContract*> missing;
+    const auto rules = ledger::rules_at(genesis_.config, 1, genesis_.header.timestamp);
+    for (const SystemContract& contract : system_contracts())
+        if (contract.is_required_by(rules.revision)) missing.push_back(&contract);
+    auto places = genesis_values::check_accounts(
+        reader, text_, alloc_at_, [&](const Address& address, bool has_code) {
+            if (has_code)
+                std::erase_if(missing, [&](const auto* each) { return each->address == address; });
+        });
+    if (reader.failed()) return Err{reader.failure()};
+    if (!missing.empty()) {
+        const std::string name{missing.front()->name};
+        return Err{Failure{"the genesis file's alloc lacks the contract of " + name +
+                               ", without which its rules allow no block",
+                           "alloc." + to_hex0x(missing.front()->address.view()),
+                           "copy that account from the output of: millrace node genesis"}};
+    }
+    places_ = std::make_shared<const Places>(Places{std::move(places)});
+    return {};
+}
+
+bool GenesisFile::each_part(const TakePart& take) const {
+    MILLRACE_ASSERT(places_ != nullptr);
+    return genesis_values::each_part(text_, places_->all, part_rows_max_, take);
+}
+
+Hash32 GenesisFile::state_root() const {
+    MILLRACE_ASSERT(places_ != nullptr);
+    return genesis_values::state_root(text_, places_->all);
+}
+
+Outcome<ledger::Genesis> read_genesis(std::string_view text) {
+    MILLRACE_TRY(GenesisFile file, GenesisFile::open(std::string{text}, SIZE_MAX));
+    MILLRACE_TRY_VOID(file.check_accounts());
+    ledger::Genesis genesis = file.genesis();
+    const bool whole = file.each_part([&](state::StateDiff part, bool is_last) {
+        genesis.state = std::move(part);
+        return is_last;
+    });
+    MILLRACE_ASSERT(whole);
+    return genesis;
 }
 
 namespace {

@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "node/json_depth.hpp"
+#include "state/database.hpp"
 
 namespace millrace::node {
 namespace {
@@ -22,7 +25,9 @@ constexpr std::string_view sample = R"({
   "alloc": {
     "0x00000000000000000000000000000000000000aa": {"balance": "1000", "nonce": "0x1"},
     "00000000000000000000000000000000000000bb": {"balance": "0x0", "code": "0x6001",
-        "storage": {"0x1": "0x2", "0x03": "0x00"}}},
+        "storage": {"0x1": "0x2", "0x03": "0x00"}},
+    "0x00000961ef480eb55e80d19ad83579a64c007002": {"balance": "0", "code": "0x00"},
+    "0x0000bbddc7ce488642fb579f8b00f3a590007251": {"balance": "0", "code": "0x00"}},
   "millrace": {"network": "lab", "development": true,
                "producers": ["0x00000000000000000000000000000000000000aa"]}
 })";
@@ -58,7 +63,7 @@ TEST(GenesisFile, what_is_written_is_what_is_read) {
     EXPECT_EQ(genesis.header.nonce[7], 0x42);
     EXPECT_EQ(genesis.header.base_fee, U256{7});
     EXPECT_EQ(genesis.header.difficulty, U256{});
-    ASSERT_EQ(genesis.state.accounts.size(), 2U);
+    ASSERT_EQ(genesis.state.accounts.size(), 4U);
 
     const std::string text = write_genesis(genesis);
     const ledger::Genesis again = read(text);
@@ -125,6 +130,80 @@ TEST(GenesisFile, without_a_millrace_object_ethereum_rules_hold) {
 TEST(GenesisFile, every_cut_is_refused) {
     for (std::size_t size = 0; size < sample.size(); ++size)
         ASSERT_FALSE(read_genesis(sample.substr(0, size)).has_value()) << size;
+}
+
+TEST(GenesisFile, contracts_that_must_answer_after_each_block_are_there) {
+    // EIP-7002 and EIP-7251: without their code the block is invalid.
+    const std::string text{sample};
+    for (const std::string_view address : {"0x00000961ef480eb55e80d19ad83579a64c007002",
+                                           "0x0000bbddc7ce488642fb579f8b00f3a590007251"}) {
+        const std::string told =
+            refusal(text, address, "0x0000000000000000000000000000000000000000");
+        EXPECT_NE(told.find(address), std::string::npos) << told;
+        EXPECT_NE(told.find("millrace node genesis"), std::string::npos) << told;
+    }
+    refusal(text, "7002\": {\"balance\": \"0\", \"code\": \"0x00\"}",
+            "7002\": {\"balance\": \"0\"}");
+    // Before prague nobody calls them.
+    std::string earlier = text;
+    earlier.replace(earlier.find("\"pragueTime\": 0, \"osakaTime\": 0,"), 34, "");
+    earlier.replace(earlier.find("7002\""), 4, "7003");
+    read(earlier);
+}
+
+TEST(GenesisFile, what_is_no_json_is_refused_wherever_it_stands) {
+    const std::string text{sample};
+    for (const auto& [sound, broken] : std::initializer_list<std::array<const char*, 2>>{
+             {"\"1000\"", "\"10\\u00\""},
+             {"\"1000\"", "01"},
+             {"\"nonce\": \"0x1\"}", "\"nonce\": \"0x1\",}"},
+             {"\"nonce\": \"0x1\"}", "\"other\": [}"},
+             {"\"0x1\": \"0x2\"", "\"0x1\" \"0x2\""},
+             {"\"0x1\": \"0x2\",", "\"0x1\": \"0x2\" \"0x4\": \"0x5\","},
+             {"\"0x1\": \"0x2\"", "\"0x1\": 0x2"},
+             {"\"extraData\":", "\"extra\x01\": 1, \"extraData\":"},
+             {"\"extraData\":", "nothing: 1, \"extraData\":"}}) {
+        const std::string told = refusal(text, sound, broken);
+        EXPECT_NE(told.find("is not JSON (byte "), std::string::npos) << broken << ": " << told;
+    }
+    EXPECT_FALSE(read_genesis(text + "x").has_value());
+    EXPECT_FALSE(read_genesis("[]").has_value());
+}
+
+TEST(GenesisFile, what_stands_beside_the_accounts_is_bounded) {
+    std::string text{sample};
+    text.replace(text.find("\"nonce\": \"0x42\""), 0,
+                 "\"foreign\": \"" + std::string(2u << 20, 'x') + "\", ");
+    const auto genesis = read_genesis(text);
+    ASSERT_FALSE(genesis.has_value());
+    EXPECT_NE(genesis.error().text().find("1 MiB"), std::string::npos);
+    const std::string twice{sample};
+    EXPECT_NE(refusal(twice, "\"nonce\": \"0x42\"", "\"alloc\": {}").find("given twice"),
+              std::string::npos);
+}
+
+TEST(GenesisFile, parts_make_up_the_whole_whatever_their_size) {
+    const ledger::Genesis whole = read(sample);
+    for (const std::size_t rows_max : {1u, 2u, 3u, 100u}) {
+        auto file = GenesisFile::open(std::string{sample}, rows_max);
+        ASSERT_TRUE(file.has_value());
+        ASSERT_TRUE(file->check_accounts().has_value());
+        state::StateDiff all;
+        std::size_t parts = 0;
+        bool ended = false;
+        EXPECT_TRUE(file->each_part([&](state::StateDiff part, bool is_last) {
+            EXPECT_FALSE(ended);
+            EXPECT_LE(part.accounts.size(), rows_max);
+            all.merge(std::move(part));
+            ended = is_last;
+            ++parts;
+            return true;
+        }));
+        EXPECT_TRUE(ended);
+        EXPECT_GE(parts, 5 / rows_max);
+        EXPECT_EQ(state::StateDatabase::root_of(all), state::StateDatabase::root_of(whole.state));
+        EXPECT_EQ(file->state_root(), state::StateDatabase::root_of(whole.state));
+    }
 }
 
 TEST(JsonDepth, brackets_in_strings_do_not_count) {

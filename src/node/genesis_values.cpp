@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "node/genesis_file.hpp"
-
 namespace millrace::node::genesis_values {
 namespace {
 
@@ -26,49 +24,6 @@ std::optional<U256> word_of(const Json& value) {
     return bytes ? u256_from_big_endian(*bytes) : std::nullopt;
 }
 
-/// Storage keys and values: at most 32 bytes, right-aligned.
-std::optional<U256> slot_of(std::string_view text) {
-    if (text.starts_with("0x")) text.remove_prefix(2);
-    std::string digits{text.size() % 2 != 0 ? "0" : ""};
-    digits += text;
-    if (digits.size() > 64 || digits.starts_with("0x")) return std::nullopt;
-    const auto bytes = from_hex(digits);
-    return bytes ? u256_from_big_endian(*bytes) : std::nullopt;
-}
-
-void read_account(Reader& reader, const std::string& name, const Json& value,
-                  state::StateDiff& state) {
-    const auto address = fixed_from_hex<Address>(name);
-    if (!address) return reader.fail(name, "is no address", "give 40 hexadecimal digits");
-    const auto scope = reader.enter(name);
-    if (!value.is_object()) return reader.fail("", "is no object", "give {\"balance\": …}");
-    if (state.accounts.size() >= genesis_accounts_max)
-        return reader.fail("", "is one account too many", "a genesis has at most 1,000,000");
-    const auto [entry, is_new] = state.accounts.try_emplace(*address);
-    if (!is_new) return reader.fail("", "is given twice", "remove one");
-
-    state::Account account{.nonce = reader.optional_u64(value, "nonce").value_or(0),
-                           .balance = reader.optional_word(value, "balance").value_or(U256{}),
-                           .code_hash = evm::empty_code_hash};
-    if (auto code = reader.optional_bytes(value, "code"); code && !code->empty()) {
-        evm::CodePtr made = evm::Code::make(std::move(*code));
-        account.code_hash = made->hash();
-        state.codes.try_emplace(account.code_hash, std::move(made));
-    }
-    entry->second.account = account;
-    const Json* storage = reader.optional_object(value, "storage");
-    if (storage == nullptr) return;
-    const auto inner = reader.enter("storage");
-    for (const auto& [key, word] : storage->items()) {
-        const auto slot = slot_of(key);
-        const auto* text = word.get_ptr<const std::string*>();
-        const auto content = text == nullptr ? std::nullopt : slot_of(*text);
-        if (!slot || !content)
-            return reader.fail(key, "is no pair of words", "give \"0x…\": \"0x…\", 32 bytes each");
-        if (!content->is_zero()) entry->second.storage.insert_or_assign(*slot, *content);
-    }
-}
-
 }  // namespace
 
 void Reader::fail(const std::string& name, const std::string& what, const std::string& remedy) {
@@ -79,6 +34,16 @@ void Reader::fail(const std::string& name, const std::string& what, const std::s
     std::ranges::replace_if(
         path, [](char letter) { return letter >= 0 && letter < ' '; }, '?');
     failure_ = Failure{"the genesis file's " + path + " " + what, "", remedy};
+}
+
+void Reader::fail_whole(const std::string& what, const std::string& remedy) {
+    if (!failure_) failure_ = Failure{"the genesis file " + what, "", remedy};
+}
+
+void Reader::fail_json(std::size_t at) {
+    if (failure_) return;
+    failure_ =
+        Failure{"the genesis file is not JSON", "byte " + std::to_string(at), "correct it there"};
 }
 
 Reader::Scope Reader::enter(const std::string& name) {
@@ -167,29 +132,6 @@ const Json* Reader::optional_object(const Json& object, const std::string& name)
     if (value == nullptr || value->is_object()) return value;
     fail(name, "is no object", "write {…}");
     return nullptr;
-}
-
-Json parse_streaming_alloc(std::string_view text, Reader& reader, state::StateDiff& state) {
-    using Event = Json::parse_event_t;
-    bool in_alloc = false;
-    std::string address;
-    // The parser tells the end of a value before it keeps it; false: it is not kept.
-    const auto on_event = [&](int depth, Event event, Json& parsed) {
-        if (event == Event::key && depth == 1) in_alloc = parsed == "alloc";
-        if (!in_alloc) return true;
-        if (event == Event::key && depth == 2) address = parsed.get<std::string>();
-        const bool ended =
-            event == Event::object_end || event == Event::value || event == Event::array_end;
-        if (!ended || depth != 2) return true;
-        if (!reader.failed()) {
-            const auto scope = reader.enter("alloc");
-            read_account(reader, address, parsed, state);
-        }
-        return false;
-    };
-    Json root = Json::parse(text, on_event);
-    if (root.is_object() && root.contains("alloc")) reader.optional_object(root, "alloc");
-    return root;
 }
 
 std::string nearest(std::string_view name, const std::vector<std::string>& known) {

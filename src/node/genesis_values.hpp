@@ -25,6 +25,10 @@ class Reader {
     [[nodiscard]] const Failure& failure() const { return *failure_; }
     /// `what` continues the name: "begins before …".
     void fail(const std::string& name, const std::string& what, const std::string& remedy);
+    /// Of the file as such.
+    void fail_whole(const std::string& what, const std::string& remedy);
+    /// The text is not JSON at (or in the value that begins at) that byte.
+    void fail_json(std::size_t at);
 
     /// Names read until it ends are inside this one.
     class Scope {
@@ -57,10 +61,6 @@ class Reader {
     std::string path_;
     std::optional<Failure> failure_;
 };
-
-/// Parses the document without "alloc", whose accounts go to `state` one by one: a million of them
-/// never stand in memory as JSON. Throws Json::parse_error.
-Json parse_streaming_alloc(std::string_view text, Reader& reader, state::StateDiff& state);
 
 /// The known name that takes the fewest changes; never empty.
 std::string nearest(std::string_view name, const std::vector<std::string>& known);

@@ -28,11 +28,13 @@ const std::vector<SystemContract>& system_contracts() {
         {"beacon roots (EIP-4788)", address_of("000f3df6d732807ef1319fb7b8bb8522d0beac02"),
          code_of("3373fffffffffffffffffffffffffffffffffffffffe14604d57602036146024575f5ffd5b5f3580"
                  "1560495762001fff810690815414603c575f5ffd5b62001fff01545f5260205ff35b5f5ffd5b6200"
-                 "1fff42064281555f359062001fff015500")},
+                 "1fff42064281555f359062001fff015500"),
+         std::nullopt},
         {"block hashes (EIP-2935)", address_of("0000f90827f1c53a10cb7a02335b175320002935"),
          code_of("3373fffffffffffffffffffffffffffffffffffffffe14604657602036036042575f356001430381"
                  "11604257611fff81430311604257611fff9006545f5260205ff35b5f5ffd5b5f35611fff60014303"
-                 "065500")},
+                 "065500"),
+         std::nullopt},
         {"withdrawal requests (EIP-7002)", address_of("00000961ef480eb55e80d19ad83579a64c007002"),
          code_of("3373fffffffffffffffffffffffffffffffffffffffe1460cb5760115f54807fffffffffffffffff"
                  "ffffffffffffffffffffffffffffffffffffffffffffffff146101f457600182026001905f5b5f82"
@@ -46,7 +48,8 @@ const std::vector<SystemContract>& system_contracts() {
                  "01538160101c81600201538160081c81600101535360010160e1565b910180921461019557906002"
                  "556101a0565b90505f6002555f6003555b5f54807fffffffffffffffffffffffffffffffffffffff"
                  "ffffffffffffffffffffffffff14156101cd57505f5b6001546002828201116101e25750505f6101"
-                 "e8565b01600290035b5f555f600155604c025ff35b5f5ffd")},
+                 "e8565b01600290035b5f555f600155604c025ff35b5f5ffd"),
+         evm::Revision::prague},
         {"consolidation requests (EIP-7251)",
          address_of("0000bbddc7ce488642fb579f8b00f3a590007251"),
          code_of("3373fffffffffffffffffffffffffffffffffffffffe1460d35760115f54807fffffffffffffffff"
@@ -59,7 +62,8 @@ const std::vector<SystemContract>& system_contracts() {
                  "526020019060030154905260010160e9565b910180921461013b5790600255610146565b90505f60"
                  "02555f6003555b5f54807fffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
                  "ffffff141561017357505f5b6001546001828201116101885750505f61018e565b01600190035b5f"
-                 "555f6001556074025ff35b5f5ffd")},
+                 "555f6001556074025ff35b5f5ffd"),
+         evm::Revision::prague},
     };
     return all;
 }

@@ -94,5 +94,18 @@ TEST(ChainMemory, a_million_accounts_take_less_than_600_MiB) {
     EXPECT_LT(std::stoull(ended.output.substr(peak + 9)), 600u * 1'024) << ended.output;
 }
 
+TEST(ChainMemory, a_genesis_of_a_million_accounts_takes_less_than_600_MiB) {
+    if (!is_long()) GTEST_SKIP() << "minutes of work: MILLRACE_LONG=1";
+    const io::TemporaryFolder folder;
+    for (const char* start : {"read=1", "read=0"}) {  // begun, then known by its file's hash
+        const Ended ended = run_victim("genesis " + (folder / "chain") + " 0 1000000");
+        const std::size_t peak = ended.output.find("peak_kib=");
+        ASSERT_NE(peak, std::string::npos) << ended.output;
+        EXPECT_NE(ended.output.find("accounts=1000000 "), std::string::npos) << ended.output;
+        EXPECT_NE(ended.output.find(start), std::string::npos) << ended.output;
+        EXPECT_LT(std::stoull(ended.output.substr(peak + 9)), 600u * 1'024) << ended.output;
+    }
+}
+
 }  // namespace
 }  // namespace millrace::store

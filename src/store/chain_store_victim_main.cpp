@@ -23,6 +23,7 @@
 
 #include "crypto/hash.hpp"
 #include "io/crash_point.hpp"
+#include "node/genesis_file.hpp"
 #include "node/sample_chain.hpp"
 #include "store/chain_store.hpp"
 
@@ -136,7 +137,8 @@ Address account_address(std::uint64_t number) {
     return *Address::from(hash.view().first(20));
 }
 
-/// Grows the state by 10,000 accounts a block, then uses and reads it.
+/// Grows the state by 5,000 accounts a block, as many as a large block of transfers makes, then
+/// uses and reads it.
 int accounts(ChainStore& store, std::uint64_t count) {
     using namespace millrace;
     auto opened = node::Chain::open(store, node::sample_genesis(), {});
@@ -144,7 +146,7 @@ int accounts(ChainStore& store, std::uint64_t count) {
     const std::unique_ptr<node::Chain> chain = std::move(opened).value();
     for (std::uint64_t number = 0; number < count;) {
         state::StateDiff diff;
-        for (std::uint64_t end = std::min(count, number + 10'000); number < end; ++number)
+        for (std::uint64_t end = std::min(count, number + 5'000); number < end; ++number)
             diff.accounts[account_address(number)].account =
                 state::Account{.nonce = 0, .balance = U256{number + 1}};
         chain->override_state(std::move(diff));
@@ -159,6 +161,43 @@ int accounts(ChainStore& store, std::uint64_t count) {
         seen += view->account(account_address(number)).has_value() ? 1u : 0u;
     std::printf("accounts=%llu grown_kib=%llu now_kib=%llu peak_kib=%llu\n",
                 static_cast<unsigned long long>(seen), static_cast<unsigned long long>(grown),
+                static_cast<unsigned long long>(memory_of("VmRSS:")),
+                static_cast<unsigned long long>(memory_of("VmHWM:")));
+    return 0;
+}
+
+/// As a program that reads it from a file: the text, and nothing else beside it.
+std::string genesis_text(std::uint64_t count) {
+    std::string text;
+    text.reserve(64u << 20);
+    text += R"({"config":{"chainId":4711,"homesteadBlock":0,"eip150Block":0,"eip155Block":0,)"
+            R"("eip158Block":0,"byzantiumBlock":0,"constantinopleBlock":0,"istanbulBlock":0,)"
+            R"("berlinBlock":0,"londonBlock":0,"terminalTotalDifficulty":0,"shanghaiTime":0},)"
+            R"("gasLimit":30000000,"alloc":{)";
+    for (std::uint64_t number = 0; number < count; ++number) {
+        text += number == 0 ? "\"" : ",\"";
+        text += millrace::to_hex0x(account_address(number).view());
+        text += R"(":{"balance":"0x1"})";
+    }
+    return text + "}}";
+}
+
+/// Begins a chain from a file with so many accounts, or opens it again.
+int genesis(ChainStore& store, std::uint64_t count) {
+    using namespace millrace;
+    {
+        auto file = node::GenesisFile::open(genesis_text(count));
+        if (!file) return 1;
+        const auto chain = node::Chain::open(store, *file, {});
+        if (!chain) return 2;
+        std::uint64_t seen = 0;
+        const auto view = (*chain)->view()->state(Height{});
+        for (std::uint64_t number = 0; number < count; ++number)
+            seen += view->account(account_address(number)).has_value() ? 1u : 0u;
+        std::printf("accounts=%llu read=%d ", static_cast<unsigned long long>(seen),
+                    file->accounts_are_checked() ? 1 : 0);
+    }
+    std::printf("now_kib=%llu peak_kib=%llu\n",
                 static_cast<unsigned long long>(memory_of("VmRSS:")),
                 static_cast<unsigned long long>(memory_of("VmHWM:")));
     return 0;
@@ -185,6 +224,7 @@ int main(int argc, char** argv) {
     if (verb == "seal" && argc > 4) return seal(**store, std::strtoull(argv[4], nullptr, 10));
     if (verb == "accounts" && argc > 4)
         return accounts(**store, std::strtoull(argv[4], nullptr, 10));
+    if (verb == "genesis" && argc > 4) return genesis(**store, std::strtoull(argv[4], nullptr, 10));
     if (verb == "fill") return fill(**store);
     if (verb == "damage") return read_all(**store);
     return 1;
