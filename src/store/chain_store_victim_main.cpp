@@ -137,8 +137,7 @@ Address account_address(std::uint64_t number) {
     return *Address::from(hash.view().first(20));
 }
 
-/// Grows the state by 5,000 accounts a block, as many as a large block of transfers makes, then
-/// uses and reads it.
+/// Grows the state by 10,000 accounts a block, then uses and reads it.
 int accounts(ChainStore& store, std::uint64_t count) {
     using namespace millrace;
     auto opened = node::Chain::open(store, node::sample_genesis(), {});
@@ -146,7 +145,7 @@ int accounts(ChainStore& store, std::uint64_t count) {
     const std::unique_ptr<node::Chain> chain = std::move(opened).value();
     for (std::uint64_t number = 0; number < count;) {
         state::StateDiff diff;
-        for (std::uint64_t end = std::min(count, number + 5'000); number < end; ++number)
+        for (std::uint64_t end = std::min(count, number + 10'000); number < end; ++number)
             diff.accounts[account_address(number)].account =
                 state::Account{.nonce = 0, .balance = U256{number + 1}};
         chain->override_state(std::move(diff));
