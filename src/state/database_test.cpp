@@ -8,6 +8,7 @@
 #include <array>
 #include <thread>
 
+#include "base/parallel_testing.hpp"
 #include "base/prng.hpp"
 #include "codec/rlp.hpp"
 #include "state/rows.hpp"
@@ -482,14 +483,7 @@ TEST(StateDatabase, a_genesis_in_parts_leaves_the_rows_of_a_whole_one) {
 }
 
 TEST(Database, a_block_staged_by_several_threads_is_the_same_rows_in_the_same_order) {
-    const ParallelFor threads = [](std::size_t count,
-                                   const std::function<void(std::size_t)>& body) {
-        std::vector<std::thread> all;
-        for (std::size_t index = count; index > 0; --index)
-            all.emplace_back(body, index - 1);
-        for (std::thread& thread : all)
-            thread.join();
-    };
+    const ParallelFor threads = a_thread_each();
     Prng prng{5};
     MemoryStore store;
     StateDatabase database{store};

@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <set>
-#include <thread>
 
+#include "base/parallel_testing.hpp"
 #include "base/prng.hpp"
 #include "trie/map_source.hpp"
 #include "trie/naive_twin.hpp"
@@ -247,14 +247,7 @@ TEST(Node, decodes_only_what_encode_gives) {
 }
 
 TEST(Update, spread_over_threads_gives_the_same_changes_in_the_same_order) {
-    const ParallelFor threads = [](std::size_t count,
-                                   const std::function<void(std::size_t)>& body) {
-        std::vector<std::thread> all;
-        for (std::size_t index = count; index > 0; --index)
-            all.emplace_back(body, index - 1);
-        for (std::thread& thread : all)
-            thread.join();
-    };
+    const ParallelFor threads = a_thread_each();
     Prng prng{23};
     MapSource source;
     NaiveMap map;
