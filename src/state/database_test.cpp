@@ -130,6 +130,7 @@ void expect_proof(const StateDatabase& database, Height height, const Model& mod
                   const Hash32& root, std::uint64_t number) {
     const Address address = sample_address(number);
     std::vector<U256> keys;
+    keys.reserve(slot_count);
     for (std::uint64_t slot = 0; slot < slot_count; ++slot)
         keys.emplace_back(slot);
     const auto proof = database.prove(height, address, keys);

@@ -32,7 +32,7 @@ inline Bytes structure(const NaiveMap& map, std::size_t depth);
 
 inline Bytes reference(const NaiveMap& map, std::size_t depth) {
     if (map.empty()) return {0x80};
-    const Bytes encoded = structure(map, depth);
+    Bytes encoded = structure(map, depth);
     if (encoded.size() < 32) return encoded;
     codec::RlpWriter writer;
     writer.write(crypto::keccak256(encoded));
