@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
-#include <unistd.h>
-
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "chain/http.hpp"
 #include "cli/agent_client.hpp"
 #include "cli/commands.hpp"
+#include "cli/node_options.hpp"
 #include "cli/settings.hpp"
 #include "crypto/secp256k1.hpp"
 #include "daemon/genesis_setup.hpp"
@@ -23,7 +20,6 @@
 #include "io/files.hpp"
 #include "io/log.hpp"
 #include "io/process.hpp"
-#include "node/chain_file.hpp"
 #include "node/genesis_file.hpp"
 
 namespace millrace::cli {
@@ -31,30 +27,6 @@ namespace millrace::cli {
 using Json = nlohmann::json;
 
 namespace {
-
-struct NodeOptions {
-    std::string home;
-    std::string network = "dev";
-    std::string role = "node-0";
-    std::string config_file;
-    std::string genesis_file;
-    std::string listen = "127.0.0.1:8545";
-    std::string blocks = "instant";
-    std::string history = "all";
-    std::string coinbase;
-    std::vector<std::string> cors;
-    std::vector<std::string> hosts;
-    std::string url;
-    std::string file;
-    std::uint64_t gas_limit = 60'000'000;
-    std::uint64_t chain_id = 5'065'036;
-    std::uint32_t workers = 2;
-    std::int64_t rpc_timeout_ms = 10'000;
-    bool development = false;
-    bool reset = false;
-    bool json = false;
-    int ready_fd = -1;
-};
 
 Outcome<node::SoleProducer::Options> parse_blocks(const std::string& text) {
     using Mode = node::SoleProducer::Mode;
@@ -86,48 +58,6 @@ Outcome<std::optional<std::uint64_t>> parse_history(const std::string& text) {
                            "write a number from 1, or all"}};
     }
     return std::optional{blocks};
-}
-
-std::string genesis_path(const std::string& root, const NodeOptions& options) {
-    return root + "/" + options.network + "/genesis.json";
-}
-
-/// The network's genesis: the file given (kept below the home from then on), the one kept before,
-/// or for development networks a new one. Its accounts are checked before it is kept.
-Outcome<node::GenesisFile> load_genesis(const std::string& root, const NodeOptions& options) {
-    const std::string kept = genesis_path(root, options);
-    if (io::file_exists(kept)) {
-        MILLRACE_TRY(std::string text, io::read_text_file(kept, node::genesis_size_max));
-        if (!options.genesis_file.empty()) {
-            MILLRACE_TRY(const std::string given,
-                         io::read_text_file(options.genesis_file, node::genesis_size_max));
-            if (given != text) {
-                return Err{Failure{"network " + options.network + " has another genesis already",
-                                   kept, "use another --network, or remove the old one"}};
-            }
-        }
-        return node::GenesisFile::open(std::move(text));
-    }
-    std::string text;
-    if (!options.genesis_file.empty()) {
-        MILLRACE_TRY(text, io::read_text_file(options.genesis_file, node::genesis_size_max));
-    } else if (options.development) {
-        MILLRACE_TRY(text, daemon::development_genesis_text(
-                               {.network = options.network,
-                                .chain_id = options.chain_id,
-                                .timestamp = static_cast<std::uint64_t>(io::wall_now().ms / 1000),
-                                .gas_limit = options.gas_limit}));
-    } else {
-        return Err{
-            Failure{"there is no network " + options.network, kept,
-                    "name a genesis with --genesis FILE, or start a development network with "
-                    "--dev"}};
-    }
-    MILLRACE_TRY(node::GenesisFile genesis, node::GenesisFile::open(std::move(text)));
-    MILLRACE_TRY_VOID(genesis.check_accounts());
-    MILLRACE_TRY_VOID(io::make_folder(root + "/" + options.network, 0700));
-    MILLRACE_TRY_VOID(io::atomic_write_file(kept, as_bytes(genesis.text())));
-    return genesis;
 }
 
 Outcome<void> reset_node(const std::string& root, const NodeOptions& options) {
@@ -225,9 +155,6 @@ Outcome<int> run_node(const NodeOptions& options) {
     return 0;
 }
 
-// --- status
-// ---------------------------------------------------------------------------------------
-
 Outcome<int> show_status(const NodeOptions& options) {
     std::string url = options.url;
     if (url.empty()) {
@@ -271,111 +198,6 @@ Outcome<int> show_status(const NodeOptions& options) {
     return 0;
 }
 
-// --- verify, export, import
-// -------------------------------------------------------------------------
-
-struct OpenChain {
-    std::unique_ptr<io::RoleHome> home;
-    std::unique_ptr<store::ChainStore> store;
-    std::unique_ptr<node::Chain> chain;
-};
-
-Outcome<OpenChain> open_chain(const NodeOptions& options) {
-    OpenChain open;
-    MILLRACE_TRY(const std::string root, io::home_root(options.home));
-    MILLRACE_TRY(node::GenesisFile genesis, load_genesis(root, options));
-    MILLRACE_TRY(auto home, io::RoleHome::open(root, options.network, options.role));
-    open.home = std::make_unique<io::RoleHome>(std::move(home));
-    MILLRACE_TRY(open.store, store::ChainStore::open(open.home->db() + "/chain", {}));
-    MILLRACE_TRY(open.chain, node::Chain::open(*open.store, genesis, {}));
-    return open;
-}
-
-void show_progress(std::string_view what, std::uint64_t done) {
-    if (::isatty(2) == 0) return;
-    std::fprintf(stderr, "\r%.*s: %llu   ", static_cast<int>(what.size()), what.data(),
-                 static_cast<unsigned long long>(done));
-}
-
-void end_progress() {
-    if (::isatty(2) != 0) std::fprintf(stderr, "\n");
-}
-
-Outcome<int> verify_chain(const NodeOptions& options) {
-    MILLRACE_TRY(const OpenChain open, open_chain(options));
-    const std::string problem = open.chain->verify(show_progress);
-    end_progress();
-    const auto& head = open.chain->head();
-    if (options.json) {
-        std::printf("%s\n", Json{{"ok", problem.empty()},
-                                 {"problem", problem},
-                                 {"height", head.header.number},
-                                 {"head", to_hex0x(head.hash.view())}}
-                                .dump()
-                                .c_str());
-        return problem.empty() ? 0 : 1;
-    }
-    if (!problem.empty()) {
-        return Err{Failure{"the chain does not agree with itself: " + problem,
-                           open.home->db() + "/chain",
-                           "restore a backup, or import the blocks anew (docs/operations.md)"}};
-    }
-    std::printf("verified: %llu blocks, head %s, state root %s\n",
-                static_cast<unsigned long long>(head.header.number),
-                to_hex0x(head.hash.view()).c_str(),
-                to_hex0x(head.header.state_root.view()).c_str());
-    return 0;
-}
-
-Outcome<int> export_chain(const NodeOptions& options) {
-    MILLRACE_TRY(const OpenChain open, open_chain(options));
-    const auto view = open.chain->view();
-    const std::string part = options.file + ".part";
-    std::ofstream out{part, std::ios::binary | std::ios::trunc};
-    const std::uint64_t last = view->head().header.number;
-    std::uint64_t written = 0;
-    const bool whole =
-        last == 0 || node::export_blocks(*view, Height{1}, Height{last}, [&](ByteView bytes) {
-            out.write(reinterpret_cast<const char*>(bytes.data()),
-                      static_cast<std::streamsize>(bytes.size()));
-            show_progress("blocks", ++written);
-            return out.good();
-        });
-    out.close();
-    end_progress();
-    std::error_code error;
-    const bool kept = whole && out.good();
-    if (kept) std::filesystem::rename(part, options.file, error);
-    if (!kept || error) {
-        return Err{Failure{"cannot write the export", options.file, "is the disk full?"}};
-    }
-    std::printf("exported blocks 1 to %llu\n", static_cast<unsigned long long>(last));
-    return 0;
-}
-
-Outcome<int> import_chain(const NodeOptions& options) {
-    MILLRACE_TRY(const OpenChain open, open_chain(options));
-    std::ifstream in{options.file, std::ios::binary};
-    if (!in) return Err{Failure{"cannot read the file", options.file, "check its name"}};
-    node::ChainFileReader reader{[&in](std::span<std::uint8_t> into) {
-        in.read(reinterpret_cast<char*>(into.data()), static_cast<std::streamsize>(into.size()));
-        return static_cast<std::size_t>(in.gcount());
-    }};
-    const auto imported = node::import_blocks(
-        *open.chain, reader, {}, [](Height height) { show_progress("blocks", height.value); });
-    end_progress();
-    if (!imported) {
-        Failure failure = imported.error();
-        failure.where = failure.where.empty() ? options.file : options.file + ", " + failure.where;
-        return Err{failure};
-    }
-    std::printf("imported %llu blocks (%llu known before), head %llu\n",
-                static_cast<unsigned long long>(imported->imported),
-                static_cast<unsigned long long>(imported->known),
-                static_cast<unsigned long long>(open.chain->head().header.number));
-    return 0;
-}
-
 Outcome<int> print_genesis(const NodeOptions& options) {
     MILLRACE_TRY(const std::string text,
                  daemon::development_genesis_text(
@@ -405,22 +227,6 @@ Outcome<int> print_methods(const NodeOptions& options) {
                     std::string{method.summary}.c_str());
     }
     return 0;
-}
-
-void add_place(CLI::App* command, const std::shared_ptr<NodeOptions>& options) {
-    command->add_option("--home", options->home, "data folder (default $MILLRACE_HOME)");
-    command->add_option("--network", options->network, "network name")->capture_default_str();
-    command->add_option("--role", options->role, "folder of the node below the network's")
-        ->capture_default_str();
-}
-
-template <typename Run>
-void on_call(CLI::App* command, const std::shared_ptr<NodeOptions>& options, int& exit_status,
-             Run run) {
-    command->callback([options, &exit_status, run] {
-        const Outcome<int> status = run(*options);
-        exit_status = status ? *status : print_failure(status.error());
-    });
 }
 
 }  // namespace
@@ -473,25 +279,7 @@ void add_node_command(CLI::App& app, int& exit_status) {
     status->add_flag("--json", options->json, "one JSON object");
     on_call(status, options, exit_status, show_status);
 
-    CLI::App* verify =
-        node->add_subcommand("verify", "checks blocks, receipts and state of a node");
-    add_place(verify, options);
-    verify->add_flag("--json", options->json, "one JSON object");
-    on_call(verify, options, exit_status, verify_chain);
-
-    CLI::App* export_command =
-        node->add_subcommand("export", "writes all blocks into a file (RLP)");
-    add_place(export_command, options);
-    export_command->add_option("FILE", options->file, "file to write")->required();
-    on_call(export_command, options, exit_status, export_chain);
-
-    CLI::App* import_command = node->add_subcommand("import", "takes blocks from a file (RLP)");
-    add_place(import_command, options);
-    import_command->add_option("--genesis", options->genesis_file, "genesis file of a new network");
-    import_command->add_option("FILE", options->file, "file to read")
-        ->required()
-        ->check(CLI::ExistingFile);
-    on_call(import_command, options, exit_status, import_chain);
+    add_stopped_chain_commands(*node, options, exit_status);
 
     CLI::App* methods = node->add_subcommand("methods", "lists the JSON-RPC methods (Markdown)");
     methods->add_flag("--json", options->json, "one JSON array");
