@@ -4,12 +4,22 @@
 #include "cli/progress.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 
 namespace millrace::cli {
+
+namespace {
+
+std::size_t terminal_width() {
+    winsize size{};
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+}  // namespace
 
 ProgressLine::ProgressLine(bool enabled)
     : enabled_{enabled}, terminal_{isatty(STDERR_FILENO) == 1} {}
@@ -41,7 +51,17 @@ void ProgressLine::show(std::uint64_t done, std::uint64_t total, std::uint64_t r
     std::string line =
         fmt::format("[{}] {}/{} tasks  {} running  {:.1f}/s  {} elapsed  {} left", bar, done, total,
                     running, rate, format_duration(elapsed_ms), left);
-    if (!note.empty()) line += "  (" + note + ")";
+    if (!note.empty()) {
+        // A line that is drawn over itself must not wrap: a long reason is told once, above it.
+        const std::string full = line + "  (" + note + ")";
+        if (!terminal_ || full.size() < terminal_width()) {
+            line = full;
+        } else {
+            if (note != told_) std::fprintf(stderr, "\r\033[Kwaits: %s\n", note.c_str());
+            told_ = note;
+            line += "  (waits)";
+        }
+    }
     std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", line.c_str());
     std::fflush(stderr);
     drawn_ = true;

@@ -16,7 +16,8 @@ class ProgressLine {
     ProgressLine(const ProgressLine&) = delete;
     ProgressLine& operator=(const ProgressLine&) = delete;
 
-    /// `note` is what is waited for; empty when things move.
+    /// `note` is what is waited for; empty when things move. On a terminal one that does not fit
+    /// into the line is told once, above it.
     void show(std::uint64_t done, std::uint64_t total, std::uint64_t running,
               std::int64_t elapsed_ms, const std::string& note);
     void finish();
@@ -27,6 +28,7 @@ class ProgressLine {
     bool drawn_ = false;
     std::int64_t printed_ms_ = -10'000;
     std::uint64_t printed_done_ = 0;
+    std::string told_;  ///< the last note that stood above the line
 };
 
 /// "1.2 s", "3 min 4 s".

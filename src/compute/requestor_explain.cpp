@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
+#include <algorithm>
+
 #include "compute/requestor_money.hpp"
 #include "compute/requestor_state.hpp"
 
@@ -34,6 +36,7 @@ using namespace requestor;
 namespace {
 
 constexpr std::size_t reasons_shown_max = 8;
+constexpr std::size_t names_shown_max = 8;  ///< of providers with one reason
 
 std::string plural(std::uint64_t count, const std::string& one, const std::string& many) {
     return std::to_string(count) + " " + (count == 1 ? one : many);
@@ -47,6 +50,39 @@ std::string capital(std::string text) {
 
 }  // namespace
 
+/// Why `peer` is given nothing of the job at this moment, slots aside; empty when it may be.
+std::string Requestor::State::why_idle(const JobEntry& job, const PeerEntry& peer) const {
+    std::string why = why_not(job, peer);
+    if (!why.empty()) return why;
+    if (peer.link != Link::up)
+        return peer.down_why.empty() ? "is not connected yet"
+                                     : "cannot be reached (" + peer.down_why + ")";
+    if (peer.pause_until && *peer.pause_until > now_) return "refused (" + peer.pause_why + ")";
+    return {};
+}
+
+/// What keeps providers from the job, those with one reason together: a fault that all of them
+/// share, such as a missing worker program, is told once.
+std::string Requestor::State::idle_reasons(const JobEntry& job) const {
+    std::map<std::string, std::vector<Address>> by_reason;
+    for (const auto& [provider, peer] : peers_) {
+        std::string why = why_idle(job, peer);
+        if (!why.empty()) by_reason[std::move(why)].push_back(provider);
+    }
+    std::string text;
+    std::size_t shown = 0;
+    for (const auto& [why, providers] : by_reason) {
+        if (++shown > reasons_shown_max) break;
+        if (!text.empty()) text += "; ";
+        for (std::size_t at = 0; at < std::min(providers.size(), names_shown_max); ++at)
+            text += (at == 0 ? "" : ", ") + short_name(providers[at]);
+        if (providers.size() > names_shown_max)
+            text += " and " + std::to_string(providers.size() - names_shown_max) + " more";
+        text += (providers.size() == 1 ? " " : " each ") + why;
+    }
+    return text;
+}
+
 /// Why nothing of the job moves; empty when something does.
 std::string Requestor::State::waits_for(const JobEntry& job) const {
     if (!job.is_running()) return {};
@@ -59,18 +95,10 @@ std::string Requestor::State::waits_for(const JobEntry& job) const {
     if (usable < replicas && needs_leases) {
         std::string text = "needs " + plural(replicas, "provider", "different providers") + ", " +
                            plural(usable, "is", "are") + " connected and usable";
-        std::size_t shown = 0;
-        for (const auto& [provider, peer] : peers_) {
-            std::string why = why_not(job, peer);
-            if (why.empty() && peer.link != Link::up)
-                why = peer.down_why.empty() ? "is not connected yet"
-                                            : "cannot be reached (" + peer.down_why + ")";
-            if (why.empty()) continue;
-            if (++shown > reasons_shown_max) continue;
-            text += (shown == 1 ? ": " : "; ") + short_name(provider) + " " + why;
-        }
-        if (peers_.empty()) text += ": the registry lists none; start one with `millrace provide`";
-        return text;
+        if (peers_.empty())
+            return text + ": the registry lists none; start one with `millrace provide`";
+        const std::string reasons = idle_reasons(job);
+        return reasons.empty() ? text : text + ": " + reasons;
     }
     if (job.shortage) return job.shortage->text();
     for (const auto& [number, allocation] : allocations_) {
@@ -78,16 +106,18 @@ std::string Requestor::State::waits_for(const JobEntry& job) const {
             return "allocation " + std::to_string(number) + " failed on chain (" + allocation.why +
                    "); it is tried again every few seconds";
     }
+    const bool stands = needs_leases && !is_moving(job);
+    if (stands && std::ranges::none_of(peers_, [&](const auto& item) {
+            return item.second.link == Link::up && why_idle(job, item.second).empty();
+        }))
+        return "no provider can run its tasks now; they are asked again after pauses: " +
+               idle_reasons(job);
     if (job.leases == 0) return "its money is being allocated on chain";
-    if (!job.wanting.empty() && !is_moving(job)) {
-        std::string text = plural(job.wanting.size(), "task needs", "tasks need") +
-                           " one more provider that has not run them yet; " +
-                           plural(usable, "is", "are") + " connected and usable";
-        for (const auto& [provider, peer] : peers_) {
-            const std::string why = why_not(job, peer);
-            if (!why.empty()) text += "; " + short_name(provider) + " " + why;
-        }
-        return text;
+    if (stands && !job.wanting.empty()) {
+        const std::string reasons = idle_reasons(job);
+        return plural(job.wanting.size(), "task needs", "tasks need") +
+               " one more provider that has not run them yet; " + plural(usable, "is", "are") +
+               " connected and usable" + (reasons.empty() ? "" : "; " + reasons);
     }
     return {};
 }

@@ -279,6 +279,9 @@ class Requestor::State {
     [[nodiscard]] std::string explain_task(const requestor::JobEntry& job, std::uint64_t index,
                                            Instant now) const;
     [[nodiscard]] std::string waits_for(const requestor::JobEntry& job) const;
+    [[nodiscard]] std::string why_idle(const requestor::JobEntry& job,
+                                       const requestor::PeerEntry& peer) const;
+    [[nodiscard]] std::string idle_reasons(const requestor::JobEntry& job) const;
     [[nodiscard]] std::uint64_t acknowledged_results(const requestor::JobEntry& job) const;
     [[nodiscard]] Amount signed_total() const;
     [[nodiscard]] Amount allocated_open() const;

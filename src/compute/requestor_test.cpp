@@ -9,6 +9,7 @@
 namespace millrace::compute::requestor {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -274,6 +275,42 @@ TEST(Requestor, refused_module_ends_the_job_with_the_reason) {
     ASSERT_EQ(done.size(), 1u);
     EXPECT_EQ(done[0].outcome, JobOutcome::failed);
     EXPECT_THAT(done[0].why->text(), HasSubstr("the module is refused by 2 providers: as told"));
+    expect_conserved(world);
+}
+
+TEST(Requestor, where_no_provider_can_run_a_task_the_job_says_why_and_goes_on_once_one_can) {
+    PaperWorld world;
+    Manner without_worker;
+    without_worker.refuses = types::LeaseRefusal::failed;
+    without_worker.refusal_text = "the task worker is missing (/opt/millrace-worker)";
+    const Address first = world.add_provider(1, without_worker);
+    const Address second = world.add_provider(2, without_worker);
+    const JobPlan plan = paper_plan("render", 4);
+    world.announce();
+    world.give(JobSubmitted{plan});
+    world.run(Duration{60'000});
+    const std::string reason =
+        "no provider can run its tasks now; they are asked again after pauses: ";
+    const std::string shared =
+        " each refused (it tried and could not: the task worker is missing (/opt/millrace-worker))";
+    EXPECT_THAT(world.machine().jobs()[0].waits_for, AllOf(HasSubstr(reason), HasSubstr(shared)));
+    EXPECT_THAT(world.machine().explain(plan.id, std::nullopt, world.now()), HasSubstr(shared));
+
+    // A job that comes later is given to nobody meanwhile, for the same reason.
+    const JobPlan later = paper_plan("later", 1);
+    world.give(JobSubmitted{later});
+    EXPECT_THAT(world.machine().jobs()[1].waits_for, AllOf(HasSubstr(reason), HasSubstr(shared)));
+    world.give(JobCancelled{later.id});
+
+    // With one whole provider of two, tasks wait for a second one.
+    world.providers().at(first).manner = {};
+    world.run(Duration{300'000});
+    EXPECT_THAT(world.machine().jobs()[0].waits_for,
+                AllOf(HasSubstr("tasks need one more provider that has not run them yet"),
+                      HasSubstr(" refused (it tried and could not: the task worker is missing")));
+    world.providers().at(second).manner = {};
+    world.run(long_enough, [&] { return world.settled(plan.id); });
+    EXPECT_EQ(world.machine().summary(plan.id)->job.state, JobState::completed);
     expect_conserved(world);
 }
 

@@ -64,6 +64,7 @@ struct Manner {
     std::function<bool(std::uint64_t)> lies = [](std::uint64_t) { return false; };
     std::function<bool(std::uint64_t)> hangs = [](std::uint64_t) { return false; };
     std::optional<types::LeaseRefusal> refuses;
+    std::string refusal_text = "as told";
     bool withholds_outputs = false;
     bool forges_signature = false;
     Duration task_time{100};
@@ -385,7 +386,8 @@ class PaperWorld {
         if (signer != machine_->account()) broken_laws.push_back("a lease is not signed");
         if (!offer.allocation) broken_laws.push_back("a lease without its leaf");
         if (provider.manner.refuses)
-            return tell(address, types::LeaseAnswer{lease, provider.manner.refuses, "as told"});
+            return tell(address, types::LeaseAnswer{lease, provider.manner.refuses,
+                                                    provider.manner.refusal_text});
         tell(address, types::LeaseAnswer{lease, std::nullopt, {}});
         if (provider.receipts.contains(lease)) return commit(address, lease);
         if (provider.offers.contains(lease) && running_.contains(lease)) return;
