@@ -15,6 +15,33 @@ constexpr std::size_t frame_size_max = 4'096;
 /// The header of the byte string that holds a typed transaction.
 constexpr std::size_t wrapping_size_max = 5;
 
+/// Of the block's RLP: first by bounds, which cost nothing, and exactly once these are used up.
+class BlockSize {
+  public:
+    /// False: the block would be too large with `next`.
+    [[nodiscard]] bool has_room(const std::vector<types::SignedTransaction>& block,
+                                const types::SignedTransaction& next) {
+        with_next_ = size_ + size_of(next);
+        if (with_next_ <= block_rlp_size_max || is_exact_) return with_next_ <= block_rlp_size_max;
+        is_exact_ = true;
+        size_ = frame_size_max;
+        for (const types::SignedTransaction& transaction : block)
+            size_ += size_of(transaction);
+        return has_room(block, next);
+    }
+    void take_next() noexcept { size_ = with_next_; }
+
+  private:
+    [[nodiscard]] std::size_t size_of(const types::SignedTransaction& transaction) const {
+        return is_exact_ ? transaction.encode().size() + wrapping_size_max
+                         : encoded_size_bound(transaction.transaction);
+    }
+
+    bool is_exact_ = false;
+    std::size_t size_ = frame_size_max;
+    std::size_t with_next_ = 0;
+};
+
 }  // namespace
 
 struct BlockBuilder::State {
@@ -22,7 +49,7 @@ struct BlockBuilder::State {
     BlockExecution execution;
     std::optional<BlockError> failure;
     std::vector<types::SignedTransaction> transactions;
-    std::size_t size_bound = frame_size_max;  ///< of the block's RLP, in bytes
+    BlockSize size;
     ParallelFor parallel_for;
 };
 
@@ -35,7 +62,7 @@ BlockBuilder::BlockBuilder(const ChainConfig& config, types::Header header,
                     .execution = {config, header, parent_state, block_hashes, arena, {}, nullptr},
                     .failure = {},
                     .transactions = {},
-                    .size_bound = frame_size_max,
+                    .size = {},
                     .parallel_for = std::move(parallel_for)}} {
     // Receipts of older rules hold state roots, which only importers of old chains need.
     MILLRACE_ASSERT(state_->execution.rules().revision >= evm::Revision::byzantium);
@@ -47,14 +74,12 @@ BlockBuilder::~BlockBuilder() = default;
 
 Result<types::TransactionReceipt, TransactionError> BlockBuilder::add(
     const types::SignedTransaction& transaction, const Address& sender) {
-    std::size_t size = state_->size_bound;
-    if (state_->execution.rules().revision >= evm::Revision::osaka) {
-        size += transaction.encode().size() + wrapping_size_max;
-        if (size > block_rlp_size_max) return Err{TransactionError::size_exceeds_block};
-    }
+    if (state_->execution.rules().revision >= evm::Revision::osaka &&
+        !state_->size.has_room(state_->transactions, transaction))
+        return Err{TransactionError::size_exceeds_block};
     MILLRACE_TRY(const types::TransactionReceipt* receipt,
                  state_->execution.add(transaction.transaction, sender));
-    state_->size_bound = size;
+    state_->size.take_next();
     state_->transactions.push_back(transaction);
     return *receipt;
 }

@@ -20,13 +20,8 @@ Err<BlockFailure> fail(BlockError error) {
 /// At least as large as the block's RLP, without writing it.
 std::size_t size_bound(const types::Block& block) noexcept {
     std::size_t size = 2'000;
-    for (const types::SignedTransaction& signed_one : block.transactions) {
-        const types::Transaction& transaction = signed_one.transaction;
-        size += 400 + transaction.data.size() + transaction.blob_hashes.size() * 33 +
-                transaction.authorizations.size() * 140;
-        for (const types::AccessListEntry& entry : transaction.access_list)
-            size += 40 + entry.storage_keys.size() * 33;
-    }
+    for (const types::SignedTransaction& transaction : block.transactions)
+        size += encoded_size_bound(transaction.transaction);
     size += block.ommers.size() * 2'000;
     if (block.withdrawals) size += block.withdrawals->size() * 60;
     return size;

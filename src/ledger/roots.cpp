@@ -22,6 +22,14 @@ constexpr std::size_t parallel_from = 64;
 
 }  // namespace
 
+std::size_t encoded_size_bound(const types::Transaction& transaction) noexcept {
+    std::size_t size = 400 + transaction.data.size() + transaction.blob_hashes.size() * 33 +
+                       transaction.authorizations.size() * 140;
+    for (const types::AccessListEntry& entry : transaction.access_list)
+        size += 40 + entry.storage_keys.size() * 33;
+    return size;
+}
+
 EncodedBody encode_body(const std::vector<types::SignedTransaction>& transactions,
                         const std::vector<types::TransactionReceipt>& receipts,
                         const ParallelFor& parallel_for) {

@@ -179,6 +179,9 @@ Result<void, BlockFailure> check_result(const types::Block& block, const BlockRe
 /// (EIP-7934).
 inline constexpr std::size_t block_rlp_size_max = (10u << 20) - (2u << 20);
 
+/// At least what the transaction takes of a block's RLP, without writing it.
+[[nodiscard]] std::size_t encoded_size_bound(const types::Transaction& transaction) noexcept;
+
 /// A block's transactions and receipts as they stand in its roots and in the store.
 struct EncodedBody {
     std::vector<Bytes> transactions;
