@@ -2,6 +2,7 @@
 // Copyright the Millrace authors.
 #pragma once
 
+#include <iterator>
 #include <list>
 #include <unordered_set>
 #include <utility>
@@ -16,16 +17,17 @@ class LruCache {
 
     /// Null when it is not there; valid until the next put, erase or clear.
     [[nodiscard]] const Value* find(const Key& key) {
-        const auto found = index_.find(key);
+        const auto found = index_.find(Wanted{key, Hash{}(key)});
         if (found == index_.end()) return nullptr;
         entries_.splice(entries_.begin(), entries_, *found);
         return &(*found)->value;
     }
 
     void put(Key key, Value value, std::size_t size) {
-        const auto found = index_.find(key);
+        const std::size_t hash = Hash{}(key);
+        const auto found = index_.find(Wanted{key, hash});
         if (found == index_.end()) {
-            entries_.push_front({std::move(key), std::move(value), size});
+            entries_.push_front({std::move(key), std::move(value), size, hash});
             index_.insert(entries_.begin());
         } else {
             Entry& entry = **found;
@@ -36,17 +38,17 @@ class LruCache {
         }
         size_ += size;
         while (size_ > size_max_)
-            erase_at(index_.find(entries_.back().key));
+            erase_at(index_.find(std::prev(entries_.end())));
     }
 
     void erase(const Key& key) {
-        const auto found = index_.find(key);
+        const auto found = index_.find(Wanted{key, Hash{}(key)});
         if (found != index_.end()) erase_at(found);
     }
 
     void clear() {
-        entries_.clear();
         index_.clear();
+        entries_.clear();
         size_ = 0;
     }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
@@ -56,19 +58,28 @@ class LruCache {
         Key key;
         Value value;
         std::size_t size;
+        std::size_t hash;  ///< of the key: walking a bucket must not compute it again
     };
     using Place = typename std::list<Entry>::iterator;
+    struct Wanted {
+        const Key& key;
+        std::size_t hash;
+    };
     /// Entries by their keys, which stand in the list alone.
     struct PlaceHash {
         using is_transparent = void;
-        std::size_t operator()(const Key& key) const noexcept { return Hash{}(key); }
-        std::size_t operator()(const Place& place) const noexcept { return Hash{}(place->key); }
+        std::size_t operator()(const Wanted& wanted) const noexcept { return wanted.hash; }
+        std::size_t operator()(const Place& place) const noexcept { return place->hash; }
     };
     struct PlaceEqual {
         using is_transparent = void;
         bool operator()(const Place& left, const Place& right) const { return left == right; }
-        bool operator()(const Key& left, const Place& right) const { return left == right->key; }
-        bool operator()(const Place& left, const Key& right) const { return left->key == right; }
+        bool operator()(const Wanted& left, const Place& right) const {
+            return left.hash == right->hash && left.key == right->key;
+        }
+        bool operator()(const Place& left, const Wanted& right) const {
+            return (*this)(right, left);
+        }
     };
     using Index = std::unordered_set<Place, PlaceHash, PlaceEqual>;
 

@@ -35,7 +35,7 @@ class NodeCache {
         return known == nullptr ? std::nullopt : std::optional{*known};
     }
     void put(Bytes key, Bytes node) {
-        constexpr std::size_t overhead_size = 160;  // list, index and two vectors
+        constexpr std::size_t overhead_size = 168;  // list, index and two vectors
         const std::size_t size = key.size() + node.size() + overhead_size;
         Part& part = part_of(key);
         const std::lock_guard lock{part.mutex};
