@@ -99,7 +99,18 @@ bool Chain::State::write(state::WriteBatch& batch, const types::Block& block, co
         static_cast<void>(database.stage_prune(Height{height.value - *options.history},
                                                prune_rows_max(batch.changes().size()), batch));
     }
-    if (!store.write(batch, state::Durability::synced)) return false;
+    bool is_written = false;
+    for_each_index(parallel_for, 2, [&](std::size_t which) {
+        if (which == 0) {
+            is_written = store.write(batch, state::Durability::synced);
+        } else {
+            database.absorb();
+        }
+    });
+    if (!is_written) {
+        database.abandoned();
+        return false;
+    }
     database.committed(height);
     overrides.reset();
     head = {.header = block.header, .hash = hash};

@@ -3,6 +3,8 @@
 
 #include "state/database.hpp"
 
+#include <utility>
+
 #include "base/assert.hpp"
 #include "state/database_state.hpp"
 #include "trie/node.hpp"
@@ -95,8 +97,9 @@ std::optional<AccountProof> StateDatabase::prove(Height height, const Address& a
     return snapshot()->prove(height, address, keys);
 }
 
-void StateDatabase::part_committed() {
+void StateDatabase::absorb() {
     MILLRACE_ASSERT(state_->pending.has_value());
+    if (std::exchange(state_->pending->is_absorbed, true)) return;
     for (auto& [key, node] : state_->pending->nodes) {
         if (node) {
             state_->nodes.put(std::move(key), std::move(*node));
@@ -105,6 +108,16 @@ void StateDatabase::part_committed() {
         }
     }
     state_->head_rows.apply(state_->pending->head_rows);
+}
+
+void StateDatabase::abandoned() {
+    state_->pending.reset();
+    state_->nodes.clear();
+    state_->head_rows.clear();
+}
+
+void StateDatabase::part_committed() {
+    absorb();
     state_->pending.reset();
 }
 
@@ -117,9 +130,7 @@ void StateDatabase::committed(Height height) {
 }
 
 void StateDatabase::rolled_back(Height height) {
-    state_->pending.reset();
-    state_->nodes.clear();
-    state_->head_rows.clear();
+    abandoned();
     state_->publish();
     MILLRACE_ASSERT(state_->head == height);
 }

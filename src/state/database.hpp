@@ -53,6 +53,10 @@ class StateDatabase {
     [[nodiscard]] Hash32 stage(Height height, const StateDiff& diff, WriteBatch& batch,
                                const ParallelFor& parallel_for = {});
     void committed(Height height);
+    /// Part of committed() that may come while the batch is being written, in another thread, when
+    /// nothing else of the database is called. Should the write fail, abandoned() forgets it.
+    void absorb();
+    void abandoned();
 
     /// A genesis too large for one batch comes in parts, in any order, an account's slots in
     /// several if need be: each part is staged, written and told by part_committed(); the last one

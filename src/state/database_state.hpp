@@ -29,6 +29,7 @@ struct StateDatabase::State {
         Height height;
         std::vector<std::pair<Bytes, std::optional<Bytes>>> nodes;
         HeadRows::Changes head_rows;
+        bool is_absorbed = false;
     };
     std::optional<Pending> pending;
     std::optional<Height> head;
