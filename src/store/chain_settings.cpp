@@ -48,6 +48,9 @@ rocksdb::ColumnFamilyOptions settings(bool is_compressed, const ChainMemory& mem
     options.write_buffer_size = memory.buffer_size;
     options.max_write_buffer_number = 2;
     options.arena_block_size = 256u << 10;
+    // Most reads of a block of transfers ask for accounts that are not there yet.
+    options.memtable_whole_key_filtering = true;
+    options.memtable_prefix_bloom_size_ratio = 0.05;
     options.target_file_size_base = 32u << 20;
     options.level_compaction_dynamic_level_bytes = true;
     options.compression = is_compressed ? compression(false) : rocksdb::kNoCompression;
