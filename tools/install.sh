@@ -12,7 +12,7 @@ die() { echo "install: $*" >&2; exit 1; }
 build=(build-essential cmake ninja-build ccache mold git ca-certificates python3 procps
     libboost1.81-dev libssl-dev libsecp256k1-dev libsodium-dev libgmp-dev libsqlite3-dev
     libseccomp-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev
-    libpng-dev librocksdb-dev pkg-config
+    libjemalloc-dev libpng-dev librocksdb-dev pkg-config
     clang-19 lld-19 wasi-libc libc++-19-dev-wasm32 libc++abi-19-dev-wasm32
     libclang-rt-19-dev-wasm32)
 test_packages=(libgtest-dev libgmock-dev clang-tidy-19
