@@ -9,7 +9,7 @@
 
 #include "io/files.hpp"
 #include "io/temporary_folder.hpp"
-#include "store/chain_store.hpp"
+#include "store/sample_rows.hpp"
 
 namespace millrace::store {
 namespace {
@@ -20,31 +20,11 @@ using state::KeyValueView;
 using state::Table;
 using state::WriteBatch;
 
-Bytes text(std::string_view content) {
-    return to_bytes(as_bytes(content));
-}
-
-using Row = std::pair<Bytes, Bytes>;
-std::vector<Row> rows_of(const KeyValueView& view, Table table) {
-    std::vector<Row> rows;
-    for (const auto cursor = view.cursor(table); cursor->valid(); cursor->next())
-        rows.emplace_back(to_bytes(cursor->key()), to_bytes(cursor->value()));
-    return rows;
-}
-
-std::unique_ptr<ChainStore> opened(const std::string& path, ChainStore::Options options) {
-    auto store = ChainStore::open(path, options);
-    EXPECT_TRUE(store.has_value()) << store.error().text();
-    return std::move(store).value();
-}
-
 /// Layers stay until somebody wants them applied.
 constexpr ChainStore::Options lazy{.apply_lazily = true};
 
 void put(ChainStore& store, std::string_view key, std::string_view value) {
-    WriteBatch batch;
-    batch.put(Table::accounts, text(key), text(value));
-    ASSERT_TRUE(store.write(batch, Durability::synced)) << store.why();
+    put(store, Table::accounts, key, value);
 }
 
 void erase(ChainStore& store, std::string_view key) {

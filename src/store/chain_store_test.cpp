@@ -14,6 +14,7 @@
 #include "io/files.hpp"
 #include "io/temporary_folder.hpp"
 #include "store/chain_store_victim.hpp"
+#include "store/sample_rows.hpp"
 
 namespace millrace::store {
 namespace {
@@ -23,32 +24,6 @@ using state::Durability;
 using state::KeyValueView;
 using state::Table;
 using state::WriteBatch;
-
-Bytes text(std::string_view content) {
-    return to_bytes(as_bytes(content));
-}
-
-using Row = std::pair<Bytes, Bytes>;
-
-std::vector<Row> rows_from(const KeyValueView& view, Table table, std::string_view first) {
-    std::vector<Row> rows;
-    const auto cursor = view.cursor(table);
-    for (cursor->seek(as_bytes(first)); cursor->valid(); cursor->next())
-        rows.emplace_back(to_bytes(cursor->key()), to_bytes(cursor->value()));
-    return rows;
-}
-
-std::unique_ptr<ChainStore> opened(const std::string& path) {
-    auto store = ChainStore::open(path);
-    EXPECT_TRUE(store.has_value()) << store.error().text();
-    return std::move(store).value();
-}
-
-void put(ChainStore& store, Table table, std::string_view key, std::string_view value) {
-    WriteBatch batch;
-    batch.put(table, text(key), text(value));
-    ASSERT_TRUE(store.write(batch, Durability::synced)) << store.why();
-}
 
 std::uint32_t newest_row(const ChainStore& store) {
     const auto key = store.get(Table::meta, as_bytes("h"));
@@ -75,10 +50,10 @@ TEST(ChainStore, what_is_written_is_there_after_a_restart_in_order_of_bytes) {
         ASSERT_TRUE(store->write(batch, Durability::synced));
     }
     const auto store = opened(folder / "chain");
-    EXPECT_EQ(rows_from(*store, Table::accounts, ""),
+    EXPECT_EQ(rows_of(*store, Table::accounts),
               (std::vector<Row>{
                   {text("a"), text("0")}, {text("a2"), text("2")}, {text("\xff"), text("3")}}));
-    EXPECT_EQ(rows_from(*store, Table::accounts, "a1").size(), 2u);
+    EXPECT_EQ(rows_of(*store, Table::accounts, "a1").size(), 2u);
     EXPECT_EQ(store->get(Table::storage, as_bytes("a")), text("other"));
     EXPECT_EQ(store->get(Table::accounts, as_bytes("gone")), std::nullopt);
     EXPECT_TRUE(store->verify().has_value());
@@ -109,10 +84,10 @@ TEST(ChainStore, a_snapshot_stays_as_it_was_and_outlives_the_store) {
         cursor = snapshot->cursor(Table::accounts);
         put(*store, Table::accounts, "a", "new");
         put(*store, Table::accounts, "c", "new");
-        EXPECT_EQ(rows_from(*store, Table::accounts, "").size(), 3u);
+        EXPECT_EQ(rows_of(*store, Table::accounts).size(), 3u);
     }
     EXPECT_EQ(snapshot->get(Table::accounts, as_bytes("a")), text("old"));
-    EXPECT_EQ(rows_from(*snapshot, Table::accounts, "").size(), 2u);
+    EXPECT_EQ(rows_of(*snapshot, Table::accounts).size(), 2u);
     snapshot.reset();
     cursor->seek(as_bytes("b"));
     ASSERT_TRUE(cursor->valid());
@@ -179,7 +154,7 @@ TEST(ChainStore, logged_writes_survive_the_process_and_synced_ones_the_power) {
         const auto store = opened(folder / "b");
         const std::uint32_t synced = count / 3 * 3;  // every third write
         EXPECT_EQ(newest_row(*store), synced == 0 ? 0 : synced - 1);
-        EXPECT_EQ(rows_from(*store, Table::headers, "").size(), synced);
+        EXPECT_EQ(rows_of(*store, Table::headers).size(), synced);
     }
 }
 
@@ -195,7 +170,7 @@ TEST_P(FullDisk, writes_are_refused_and_none_that_was_acknowledged_is_lost) {
     const std::uint32_t newest = newest_row(*store);
     EXPECT_GE(newest + 1, acknowledged);
     EXPECT_LE(newest, acknowledged);
-    EXPECT_EQ(rows_from(*store, Table::headers, "").size(), newest + 1);
+    EXPECT_EQ(rows_of(*store, Table::headers).size(), newest + 1);
     put(*store, Table::meta, "goes", "on");
 }
 
