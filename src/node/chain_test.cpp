@@ -99,8 +99,8 @@ TEST(Chain, a_full_disk_loses_the_new_block_only) {
     Node other;
     const auto first = maker.seal({sample_transfer(1, 0, 7, 5)});
     const auto second = maker.build({sample_transfer(1, 1, 7, 5)});
-    maker.store.full = true;
-    other.store.full = true;
+    maker.store.writes_left = 0;
+    other.store.writes_left = 0;
     const Rows before = all_rows(maker.store);
     std::string why;
     EXPECT_FALSE(maker.chain->seal(second, why).has_value());
@@ -111,7 +111,7 @@ TEST(Chain, a_full_disk_loses_the_new_block_only) {
     EXPECT_EQ(all_rows(maker.store), before);
     EXPECT_EQ(maker.chain->head().hash, first.hash);
     EXPECT_EQ(maker.chain->view()->head().hash, first.hash);
-    maker.store.full = false;
+    maker.store.writes_left = SIZE_MAX;
     maker.open();
     EXPECT_EQ(maker.chain->head().hash, first.hash);
     EXPECT_EQ(maker.chain->verify({}), "");

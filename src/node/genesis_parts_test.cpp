@@ -12,35 +12,6 @@
 namespace millrace::node {
 namespace {
 
-/// A store whose disk is full after some writes.
-class StoppingStore final : public state::KeyValueStore {
-  public:
-    std::size_t writes_left = SIZE_MAX;
-
-    [[nodiscard]] std::optional<Bytes> get(Table table, ByteView key) const override {
-        return rows_.get(table, key);
-    }
-    [[nodiscard]] std::unique_ptr<Cursor> cursor(Table table) const override {
-        return rows_.cursor(table);
-    }
-    [[nodiscard]] std::shared_ptr<const KeyValueView> snapshot() const override {
-        return rows_.snapshot();
-    }
-    [[nodiscard]] bool write(const state::WriteBatch& batch,
-                             state::Durability durability) override {
-        if (writes_left == 0) return false;
-        --writes_left;
-        last_was_synced = durability == state::Durability::synced;
-        return rows_.write(batch, durability);
-    }
-    [[nodiscard]] std::string why() const override { return "no space"; }
-
-    bool last_was_synced = false;
-
-  private:
-    MemoryStore rows_;
-};
-
 ledger::Genesis other_genesis() {
     ledger::Genesis genesis = sample_genesis();
     genesis.state.accounts[recipient(9)].account = state::Account{.nonce = 0, .balance = U256{9}};
@@ -63,7 +34,7 @@ TEST(GenesisParts, a_chain_begun_in_parts_is_the_chain_begun_at_once) {
     ASSERT_TRUE(Chain::open(whole, other_genesis(), {}).has_value());
     Rows wanted = all_rows(whole);
     for (const std::size_t rows_max : {1u, 2u, 3u, 1'000u}) {
-        StoppingStore store;
+        FullStore store;
         const std::string text = write_genesis(other_genesis());
         const auto chain = open_file(store, text, rows_max);
         ASSERT_TRUE(chain.has_value()) << chain.error().text();
@@ -81,7 +52,7 @@ TEST(GenesisParts, a_chain_begun_in_parts_is_the_chain_begun_at_once) {
 
 TEST(GenesisParts, what_a_crash_left_is_thrown_away) {
     for (std::size_t writes = 1;; ++writes) {
-        StoppingStore store;
+        FullStore store;
         store.writes_left = writes;
         const auto begun = open_file(store, write_genesis(other_genesis()), 2);
         if (begun) {

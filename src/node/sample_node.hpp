@@ -31,10 +31,12 @@ inline Address recipient(std::uint8_t number) {
     return *sample_transfer(1, 0, number, 0).transaction.to;
 }
 
-/// A store whose disk can be full.
+/// A store whose disk is full after some writes.
 class FullStore final : public state::KeyValueStore {
   public:
-    bool full = false;
+    std::size_t writes_left = SIZE_MAX;
+    std::size_t logged_writes = 0;  ///< that a loss of power may take back
+    bool last_was_synced = false;
 
     [[nodiscard]] std::optional<Bytes> get(Table table, ByteView key) const override {
         return rows_.get(table, key);
@@ -47,21 +49,27 @@ class FullStore final : public state::KeyValueStore {
     }
     [[nodiscard]] bool write(const state::WriteBatch& batch,
                              state::Durability durability) override {
-        EXPECT_EQ(durability, state::Durability::synced);
-        return !full && rows_.write(batch, durability);
+        if (writes_left == 0) return false;
+        --writes_left;
+        last_was_synced = durability == state::Durability::synced;
+        if (!last_was_synced) ++logged_writes;
+        return rows_.write(batch, durability);
     }
-    [[nodiscard]] std::string why() const override { return full ? "no space" : ""; }
+    [[nodiscard]] std::string why() const override { return writes_left == 0 ? "no space" : ""; }
 
   private:
     MemoryStore rows_;
 };
 
-/// A chain on a store of its own.
+/// A chain on a store of its own, all of whose writes are synced.
 struct Node {
     FullStore store;
     std::unique_ptr<Chain> chain;
 
     explicit Node(Chain::Options options = {}) { open(options); }
+    ~Node() { EXPECT_EQ(store.logged_writes, 0u); }
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
 
     void open(Chain::Options options = {}) {
         chain.reset();
