@@ -18,33 +18,35 @@ using ledger::BlockFailure;
 
 types::Header header_of(const json& fields) {
     types::Header header;
-    header.parent_hash = hash_of(fields.at("parentHash"));
-    header.ommers_hash = hash_of(fields.at("uncleHash"));
-    header.coinbase = address_of(fields.at("coinbase"));
-    header.state_root = hash_of(fields.at("stateRoot"));
-    header.transactions_root = hash_of(fields.at("transactionsTrie"));
-    header.receipts_root = hash_of(fields.at("receiptTrie"));
-    const auto bloom = types::Bloom::from(bytes_of(fields.at("bloom")));
+    header.parent_hash = read_fixed<Hash32>(fields.at("parentHash"));
+    header.ommers_hash = read_fixed<Hash32>(fields.at("uncleHash"));
+    header.coinbase = read_fixed<Address>(fields.at("coinbase"));
+    header.state_root = read_fixed<Hash32>(fields.at("stateRoot"));
+    header.transactions_root = read_fixed<Hash32>(fields.at("transactionsTrie"));
+    header.receipts_root = read_fixed<Hash32>(fields.at("receiptTrie"));
+    const auto bloom = types::Bloom::from(read_bytes(fields.at("bloom")));
     if (bloom) header.logs_bloom = *bloom;
-    header.difficulty = u256_of(fields.at("difficulty"));
-    header.number = u64_of(fields.at("number"));
-    header.gas_limit = u64_of(fields.at("gasLimit"));
-    header.gas_used = u64_of(fields.at("gasUsed"));
-    header.timestamp = u64_of(fields.at("timestamp"));
-    header.extra_data = bytes_of(fields.at("extraData"));
-    header.mix_hash = hash_of(fields.at("mixHash"));
-    const Bytes nonce = bytes_of(fields.at("nonce"));
+    header.difficulty = read_number(fields.at("difficulty"));
+    header.number = read_u64(fields.at("number"));
+    header.gas_limit = read_u64(fields.at("gasLimit"));
+    header.gas_used = read_u64(fields.at("gasUsed"));
+    header.timestamp = read_u64(fields.at("timestamp"));
+    header.extra_data = read_bytes(fields.at("extraData"));
+    header.mix_hash = read_fixed<Hash32>(fields.at("mixHash"));
+    const Bytes nonce = read_bytes(fields.at("nonce"));
     if (nonce.size() == header.nonce.size()) std::ranges::copy(nonce, header.nonce.begin());
-    if (fields.contains("baseFeePerGas")) header.base_fee = u256_of(fields["baseFeePerGas"]);
+    if (fields.contains("baseFeePerGas")) header.base_fee = read_number(fields["baseFeePerGas"]);
     if (fields.contains("withdrawalsRoot")) {
-        header.withdrawals_root = hash_of(fields["withdrawalsRoot"]);
+        header.withdrawals_root = read_fixed<Hash32>(fields["withdrawalsRoot"]);
     }
-    if (fields.contains("blobGasUsed")) header.blob_gas_used = u64_of(fields["blobGasUsed"]);
-    if (fields.contains("excessBlobGas")) header.excess_blob_gas = u64_of(fields["excessBlobGas"]);
+    if (fields.contains("blobGasUsed")) header.blob_gas_used = read_u64(fields["blobGasUsed"]);
+    if (fields.contains("excessBlobGas"))
+        header.excess_blob_gas = read_u64(fields["excessBlobGas"]);
     if (fields.contains("parentBeaconBlockRoot")) {
-        header.parent_beacon_block_root = hash_of(fields["parentBeaconBlockRoot"]);
+        header.parent_beacon_block_root = read_fixed<Hash32>(fields["parentBeaconBlockRoot"]);
     }
-    if (fields.contains("requestsHash")) header.requests_hash = hash_of(fields["requestsHash"]);
+    if (fields.contains("requestsHash"))
+        header.requests_hash = read_fixed<Hash32>(fields["requestsHash"]);
     return header;
 }
 
@@ -127,7 +129,7 @@ enum class Verdict { good, bad, unsupported };
 Verdict import_block(MemoryChain& chain, const json& entry, std::string& cause) {
     const auto exception = entry.find("expectException");
     const std::string expected = exception == entry.end() ? "" : exception->get<std::string>();
-    const auto block = types::decode_block(bytes_of(entry.at("rlp")));
+    const auto block = types::decode_block(read_bytes(entry.at("rlp")));
     if (!block) {
         if (!expected.empty() && expects_bad_bytes(expected)) return Verdict::good;
         cause = "does not decode: " + std::string{codec::to_text(block.error())} +
@@ -164,7 +166,7 @@ Verdict run_case(const json& test, evm::Arena& arena, std::string& cause) {
     genesis.header = header_of(test.at("genesisBlockHeader"));
     genesis.state = state_of(test.at("pre"));
     const types::Block block = ledger::make_genesis_block(genesis);
-    if (block.encode() != bytes_of(test.at("genesisRLP"))) {
+    if (block.encode() != read_bytes(test.at("genesisRLP"))) {
         cause = "another genesis block";
         return Verdict::bad;
     }
@@ -176,7 +178,7 @@ Verdict run_case(const json& test, evm::Arena& arena, std::string& cause) {
         if (verdict != Verdict::good) return verdict;
     }
     cause = difference(test.at("postState"), chain.state());
-    if (cause.empty() && chain.head() != hash_of(test.at("lastblockhash"))) {
+    if (cause.empty() && chain.head() != read_fixed<Hash32>(test.at("lastblockhash"))) {
         cause = "another last block";
     }
     return cause.empty() ? Verdict::good : Verdict::bad;

@@ -15,18 +15,6 @@ namespace {
 
 using evm::Revision;
 
-std::string_view text_of(const json& value) {
-    if (!value.is_string()) throw std::runtime_error{"a text is due, not " + value.dump()};
-    return value.get_ref<const std::string&>();
-}
-
-template <typename Fixed>
-Fixed fixed_of(const json& text) {
-    const auto fixed = fixed_from_hex<Fixed>(text_of(text));
-    if (!fixed) throw std::runtime_error{"bad bytes " + text.dump()};
-    return *fixed;
-}
-
 struct NamedRevision {
     std::string_view name;
     Revision revision;
@@ -85,9 +73,9 @@ void add_schedule(ledger::ChainConfig& config, const json& settings, const std::
     if (schedules == settings.end() || !schedules->contains(fork)) return;
     const json& schedule = (*schedules)[fork];
     config.blob_schedules[time] = {
-        .target = u64_of(schedule.at("target")),
-        .max = u64_of(schedule.at("max")),
-        .base_fee_update_fraction = u64_of(schedule.at("baseFeeUpdateFraction"))};
+        .target = read_u64(schedule.at("target")),
+        .max = read_u64(schedule.at("max")),
+        .base_fee_update_fraction = read_u64(schedule.at("baseFeeUpdateFraction"))};
 }
 
 }  // namespace
@@ -97,58 +85,28 @@ json read_json(const std::filesystem::path& file) {
     return json::parse(stream);
 }
 
-Bytes bytes_of(const json& text) {
-    auto bytes = from_hex(text_of(text));
-    if (!bytes) throw std::runtime_error{"bad bytes " + text.dump()};
-    return std::move(*bytes);
-}
-
-U256 u256_of(const json& text) {
-    // Fixtures also write leading zeros ("0x00"), which JSON-RPC does not.
-    std::string_view digits = text_of(text);
-    if (digits.starts_with("0x")) digits.remove_prefix(2);
-    const std::size_t first = digits.find_first_not_of('0');
-    if (first == std::string_view::npos) return U256{};
-    const auto number = u256_from_rpc_quantity("0x" + std::string{digits.substr(first)});
-    if (!number) throw std::runtime_error{"bad number " + text.dump()};
-    return *number;
-}
-
-std::uint64_t u64_of(const json& text) {
-    const U256 number = u256_of(text);
-    if (!number.fits_u64()) throw std::runtime_error{"too large a number " + text.dump()};
-    return number.words[0];
-}
-
-Hash32 hash_of(const json& text) {
-    return fixed_of<Hash32>(text);
-}
-
-Address address_of(const json& text) {
-    return fixed_of<Address>(text);
-}
-
 std::optional<Address> destination_of(const json& text) {
-    if (text_of(text).empty() || text_of(text) == "0x") return std::nullopt;
-    return address_of(text);
+    const Bytes bytes = read_bytes(text);
+    if (bytes.empty()) return std::nullopt;
+    return read_fixed<Address>(text);
 }
 
 state::StateDiff state_of(const json& accounts) {
     state::StateDiff diff;
     for (const auto& [name, entry] : accounts.items()) {
-        state::AccountDiff& account = diff.accounts[address_of(name)];
+        state::AccountDiff& account = diff.accounts[read_fixed<Address>(name)];
         account.account.emplace();
-        account.account->nonce = u64_of(entry.at("nonce"));
-        account.account->balance = u256_of(entry.at("balance"));
-        Bytes bytes = bytes_of(entry.at("code"));
+        account.account->nonce = read_u64(entry.at("nonce"));
+        account.account->balance = read_number(entry.at("balance"));
+        Bytes bytes = read_bytes(entry.at("code"));
         if (!bytes.empty()) {
             const evm::CodePtr code = evm::Code::make(std::move(bytes));
             account.account->code_hash = code->hash();
             diff.codes.emplace(code->hash(), code);
         }
         for (const auto& [key, value] : entry.at("storage").items()) {
-            const U256 word = u256_of(value);
-            if (!word.is_zero()) account.storage.emplace(u256_of(key), word);
+            const U256 word = read_number(value);
+            if (!word.is_zero()) account.storage.emplace(read_number(key), word);
         }
     }
     return diff;
@@ -203,7 +161,7 @@ std::optional<ledger::ChainConfig> chain_config_of(const std::string& network,
     constexpr std::string_view suffix = "AtTime15k";
     constexpr std::uint64_t transition_time = 15'000;
     ledger::ChainConfig config;
-    config.chain_id = u64_of(settings.at("chainid"));
+    config.chain_id = read_u64(settings.at("chainid"));
     // Of Ethereum's main network, as the fixtures assume.
     config.deposit_contract = *fixed_from_hex<Address>("00000000219ab540356cbb839cbe05303d7705fa");
     std::string first = network;

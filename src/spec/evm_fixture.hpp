@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/bytes.hpp"
-#include "base/u256.hpp"
+#include "io/fixture_json.hpp"
 #include "ledger/transition.hpp"
 #include "state/state_view.hpp"
 
@@ -16,15 +16,14 @@
 // Anything in another form throws std::runtime_error, which run_files() reports.
 namespace millrace::spec {
 
+using io::fixture::read_bytes;
+using io::fixture::read_fixed;
+using io::fixture::read_number;
+using io::fixture::read_u64;
 using nlohmann::json;
 
 json read_json(const std::filesystem::path& file);
 
-Bytes bytes_of(const json& text);
-U256 u256_of(const json& text);
-std::uint64_t u64_of(const json& text);
-Hash32 hash_of(const json& text);
-Address address_of(const json& text);
 /// "" stands for no destination.
 std::optional<Address> destination_of(const json& text);
 

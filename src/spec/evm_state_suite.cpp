@@ -21,9 +21,10 @@ using types::TransactionKind;
 std::vector<types::AccessListEntry> access_list_of(const json& list) {
     std::vector<types::AccessListEntry> entries;
     for (const json& item : list) {
-        types::AccessListEntry entry{.address = address_of(item.at("address")), .storage_keys = {}};
+        types::AccessListEntry entry{.address = read_fixed<Address>(item.at("address")),
+                                     .storage_keys = {}};
         for (const json& key : item.at("storageKeys"))
-            entry.storage_keys.push_back(to_word(u256_of(key)));
+            entry.storage_keys.push_back(to_word(read_number(key)));
         entries.push_back(std::move(entry));
     }
     return entries;
@@ -33,12 +34,12 @@ std::vector<types::Authorization> authorizations_of(const json& list) {
     std::vector<types::Authorization> authorizations;
     for (const json& item : list) {
         types::Authorization authorization;
-        authorization.chain_id = u256_of(item.at("chainId"));
-        authorization.address = address_of(item.at("address"));
-        authorization.nonce = u64_of(item.at("nonce"));
-        authorization.y_parity = static_cast<std::uint8_t>(u64_of(item.at("yParity")));
-        authorization.r = u256_of(item.at("r"));
-        authorization.s = u256_of(item.at("s"));
+        authorization.chain_id = read_number(item.at("chainId"));
+        authorization.address = read_fixed<Address>(item.at("address"));
+        authorization.nonce = read_u64(item.at("nonce"));
+        authorization.y_parity = static_cast<std::uint8_t>(read_u64(item.at("yParity")));
+        authorization.r = read_number(item.at("r"));
+        authorization.s = read_number(item.at("s"));
         authorizations.push_back(authorization);
     }
     return authorizations;
@@ -53,23 +54,25 @@ Transaction transaction_of(const json& fields, const json& indexes) {
         transaction.kind = TransactionKind::access_list;
         transaction.access_list = access_list_of(fields["accessLists"].at(data_index));
     }
-    transaction.nonce = u64_of(fields.at("nonce"));
+    transaction.nonce = read_u64(fields.at("nonce"));
     if (fields.contains("gasPrice")) {
-        transaction.max_fee_per_gas = u256_of(fields["gasPrice"]);
+        transaction.max_fee_per_gas = read_number(fields["gasPrice"]);
     } else {
         transaction.kind = TransactionKind::dynamic_fee;
-        transaction.max_fee_per_gas = u256_of(fields.at("maxFeePerGas"));
-        transaction.max_priority_fee_per_gas = u256_of(fields.at("maxPriorityFeePerGas"));
+        transaction.max_fee_per_gas = read_number(fields.at("maxFeePerGas"));
+        transaction.max_priority_fee_per_gas = read_number(fields.at("maxPriorityFeePerGas"));
     }
-    transaction.gas_limit = u64_of(fields.at("gasLimit").at(indexes.at("gas").get<std::size_t>()));
+    transaction.gas_limit =
+        read_u64(fields.at("gasLimit").at(indexes.at("gas").get<std::size_t>()));
     transaction.to = destination_of(fields.at("to"));
-    transaction.value.wei = u256_of(fields.at("value").at(indexes.at("value").get<std::size_t>()));
-    transaction.data = bytes_of(fields.at("data").at(data_index));
+    transaction.value.wei =
+        read_number(fields.at("value").at(indexes.at("value").get<std::size_t>()));
+    transaction.data = read_bytes(fields.at("data").at(data_index));
     if (fields.contains("blobVersionedHashes")) {
         transaction.kind = TransactionKind::blob;
-        transaction.max_fee_per_blob_gas = u256_of(fields.at("maxFeePerBlobGas"));
+        transaction.max_fee_per_blob_gas = read_number(fields.at("maxFeePerBlobGas"));
         for (const json& hash : fields["blobVersionedHashes"])
-            transaction.blob_hashes.push_back(hash_of(hash));
+            transaction.blob_hashes.push_back(read_fixed<Hash32>(hash));
     }
     if (fields.contains("authorizationList")) {
         transaction.kind = TransactionKind::set_code;
@@ -80,15 +83,15 @@ Transaction transaction_of(const json& fields, const json& indexes) {
 
 types::Header header_of(const json& env) {
     types::Header header;
-    header.coinbase = address_of(env.at("currentCoinbase"));
-    header.number = u64_of(env.at("currentNumber"));
-    header.gas_limit = u64_of(env.at("currentGasLimit"));
-    header.timestamp = u64_of(env.at("currentTimestamp"));
-    header.difficulty = u256_of(env.at("currentDifficulty"));
-    if (env.contains("currentRandom")) header.mix_hash = hash_of(env["currentRandom"]);
-    if (env.contains("currentBaseFee")) header.base_fee = u256_of(env["currentBaseFee"]);
+    header.coinbase = read_fixed<Address>(env.at("currentCoinbase"));
+    header.number = read_u64(env.at("currentNumber"));
+    header.gas_limit = read_u64(env.at("currentGasLimit"));
+    header.timestamp = read_u64(env.at("currentTimestamp"));
+    header.difficulty = read_number(env.at("currentDifficulty"));
+    if (env.contains("currentRandom")) header.mix_hash = read_fixed<Hash32>(env["currentRandom"]);
+    if (env.contains("currentBaseFee")) header.base_fee = read_number(env["currentBaseFee"]);
     if (env.contains("currentExcessBlobGas")) {
-        header.excess_blob_gas = u64_of(env["currentExcessBlobGas"]);
+        header.excess_blob_gas = read_u64(env["currentExcessBlobGas"]);
     }
     return header;
 }
@@ -123,7 +126,7 @@ Outcome run_post(const StateCase& test, const std::string& fork, const json& pos
     const json& fields = test.fixture.at("transaction");
     Transaction transaction = transaction_of(fields, post.at("indexes"));
 
-    const auto decoded = types::decode_transaction(bytes_of(post.at("txbytes")));
+    const auto decoded = types::decode_transaction(read_bytes(post.at("txbytes")));
     if (!decoded) {
         return {expected.empty()
                     ? "txbytes do not decode: " + std::string{codec::to_text(decoded.error())}
@@ -132,7 +135,7 @@ Outcome run_post(const StateCase& test, const std::string& fork, const json& pos
     }
     transaction.chain_id = decoded->transaction.chain_id;
     if (decoded->transaction != transaction) return {"txbytes hold another transaction", {}};
-    const Address sender = address_of(fields.at("sender"));
+    const Address sender = read_fixed<Address>(fields.at("sender"));
     if (ledger::recover_senders({*decoded}, rules.revision, {})[0] != sender) {
         return {"txbytes have another sender", {}};
     }
@@ -143,7 +146,7 @@ Outcome run_post(const StateCase& test, const std::string& fork, const json& pos
     auto result = ledger::apply_transaction(
         rules, environment, transaction, sender, header.gas_limit,
         rules.blobs.max * ledger::gas_per_blob, view, block_hash_of, arena, {});
-    const Hash32 wanted = hash_of(post.at("hash"));
+    const Hash32 wanted = read_fixed<Hash32>(post.at("hash"));
     if (!result) {
         if (result.error() == TransactionError::not_supported) {
             MissingPrecompile missing;
@@ -178,7 +181,8 @@ Outcome run_post(const StateCase& test, const std::string& fork, const json& pos
                     std::string{evm::to_text(result->status)} + ")",
                 {}};
     }
-    if (crypto::keccak256(logs.view()) != hash_of(post.at("logs"))) return {"wrong logs", {}};
+    if (crypto::keccak256(logs.view()) != read_fixed<Hash32>(post.at("logs")))
+        return {"wrong logs", {}};
     return {};
 }
 

@@ -65,9 +65,9 @@ std::string run_fork(const Result<types::SignedTransaction, codec::RlpError>& de
         return judged.refusal.empty() ? "not refused: " + expected["exception"].dump() : "";
     }
     if (!judged.refusal.empty()) return "refused: " + judged.refusal;
-    if (decoded->hash() != hash_of(expected.at("hash"))) return "another hash";
-    if (judged.sender != address_of(expected.at("sender"))) return "another sender";
-    if (judged.intrinsic_gas != u64_of(expected.at("intrinsicGas"))) {
+    if (decoded->hash() != read_fixed<Hash32>(expected.at("hash"))) return "another hash";
+    if (judged.sender != read_fixed<Address>(expected.at("sender"))) return "another sender";
+    if (judged.intrinsic_gas != read_u64(expected.at("intrinsicGas"))) {
         return "intrinsic gas is " + std::to_string(judged.intrinsic_gas) + ", not " +
                expected.at("intrinsicGas").dump();
     }
@@ -77,7 +77,7 @@ std::string run_fork(const Result<types::SignedTransaction, codec::RlpError>& de
 void run_file(const std::filesystem::path& file, const SuiteOptions& options, SuiteTally& tally) {
     const json tests = read_json(file);
     for (const auto& [name, test] : tests.items()) {
-        const auto decoded = types::decode_transaction(bytes_of(test.at("txbytes")));
+        const auto decoded = types::decode_transaction(read_bytes(test.at("txbytes")));
         for (const auto& [fork, expected] : test.at("result").items()) {
             if (!options.fork.empty() && options.fork != fork) continue;
             const auto revision = revision_of(fork);
