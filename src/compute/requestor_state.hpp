@@ -9,7 +9,8 @@
 //   requestor_lease_ends.cpp what becomes of a lease: states, losses, answers
 //   requestor_agreement.cpp  commitments, reveals, receipts, votes, contradictions
 //   requestor_outputs.cpp    fetching what was accepted
-//   requestor_payments.cpp   allocations, streams, vouchers, closing
+//   requestor_allocations.cpp the deposit, allocations, their release
+//   requestor_payments.cpp   streams, vouchers, closing
 //   requestor_peers.cpp      connections, back-off, bad messages
 //   requestor_records.cpp    records out
 //   requestor_rows.cpp       records in; requestor_restore.cpp what follows from them
