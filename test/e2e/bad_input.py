@@ -9,7 +9,7 @@ import signal
 import subprocess
 
 from harness import (ENDLESS, Network, check, check_outputs, compile_wat, fail, job_flags, main,
-                     say, scratch, succeed, wait_for)
+                     program, say, scratch, succeed, wait_for)
 
 GOOD = '(module (memory (export "memory") 1) (func (export "_start")))'
 MISSING_IMPORT = '(module (import "env" "missing" (func)) (memory (export "memory") 1) ' \
@@ -112,6 +112,25 @@ def no_deposit():
              compile_wat(GOOD), words=["deposit", "millrace wallet deposit"])
 
 
+def workers_missing():
+    """No provider can run a task: the job says so while it waits, and completes once they can."""
+    place, home = scratch("installed"), scratch("home")
+    (place / "bin").mkdir()
+    copy = shutil.copy2(program(), place / "bin/millrace")
+    with Network(home=home, command=[copy, "up", "--json", "--home", home,
+                                     "--providers", "2"]) as network:
+        job = succeed("run", "--home", home, "--name", "idle", "--range", "0..1", "--detach",
+                      compile_wat(GOOD)).out.strip()
+        waits = wait_for(lambda: (lambda why: "task worker is missing" in why and why)(
+            network.ask("job", "show", job)["job"]["waits_for"]), "the job to say why it waits")
+        check("no provider can run its tasks" in waits and "libexec" in waits, waits)
+        say(f"    {waits[:300]}")
+        (place / "libexec").mkdir()
+        shutil.copy2(program().parent.parent / "libexec/millrace-worker", place / "libexec")
+        wait_for(lambda: network.ask("job", "show", job)["job"]["state"] == "completed",
+                 "the job to complete once the workers are there", 150)
+
+
 def providers_gone(network):
     """One is killed, one answers no more; the job completes with what the others do."""
     out = scratch("out")
@@ -169,6 +188,7 @@ def test():
         check(result.code == 0, f"a good job fails afterwards: {result}")
         check_outputs(out)
     no_deposit()
+    workers_missing()
     full_disk()
 
 
