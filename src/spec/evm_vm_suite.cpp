@@ -17,6 +17,7 @@
 #include "evm/memory_host.hpp"
 #include "evm/opcodes.hpp"
 #include "io/fixture_json.hpp"
+#include "types/block.hpp"
 
 namespace millrace::spec {
 namespace {
@@ -35,18 +36,7 @@ using nlohmann::json;
 
 Hash32 hash_of(const std::vector<types::Log>& logs) {
     codec::RlpWriter writer;
-    const auto all = writer.begin_list();
-    for (const types::Log& log : logs) {
-        const auto one = writer.begin_list();
-        writer.write(log.address);
-        const auto topics = writer.begin_list();
-        for (const Hash32& topic : log.topics)
-            writer.write(topic);
-        writer.end_list(topics);
-        writer.write(ByteView{log.data});
-        writer.end_list(one);
-    }
-    writer.end_list(all);
+    types::write_logs(writer, logs);
     return crypto::keccak256(writer.view());
 }
 
