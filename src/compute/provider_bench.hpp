@@ -93,6 +93,7 @@ struct ProviderBench {
     Result<void, Failure> restart() {
         machine = Provider{config};
         std::vector<types::Record> records;
+        records.reserve(rows.size());
         for (const auto& [key, value] : rows)
             records.push_back({key.first, key.second, value});
         effects.clear();

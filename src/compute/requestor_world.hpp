@@ -127,6 +127,7 @@ class PaperWorld {
         for (auto& [address, provider] : providers_)
             provider.up = false;
         std::vector<types::Record> records;
+        records.reserve(store_.size());
         for (const auto& [key, value] : store_)
             records.push_back({key.first, key.second, value});
         restart(records);
