@@ -174,7 +174,7 @@ Verdict run_case(const json& test, evm::Arena& arena, std::string& cause) {
     const json& blocks = test.at("blocks");
     for (std::size_t index = 0; index < blocks.size(); ++index) {
         const Verdict verdict = import_block(chain, blocks[index], cause);
-        if (verdict == Verdict::bad) cause = "block " + std::to_string(index + 1) + ": " + cause;
+        if (verdict == Verdict::bad) cause.insert(0, "block " + std::to_string(index + 1) + ": ");
         if (verdict != Verdict::good) return verdict;
     }
     cause = difference(test.at("postState"), chain.state());

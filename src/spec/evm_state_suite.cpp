@@ -200,7 +200,9 @@ void run_file(const std::filesystem::path& file, const SuiteOptions& options, Su
                 } else if (outcome.failure.empty()) {
                     ++tally.passed;
                 } else {
-                    tally.fail(name + " " + fork + "/" + std::to_string(index), outcome.failure);
+                    std::string which = name;
+                    which += " " + fork + "/" + std::to_string(index);
+                    tally.fail(which, outcome.failure);
                 }
             }
         }
