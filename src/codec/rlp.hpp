@@ -27,6 +27,7 @@ enum class RlpError : std::uint8_t {
 ///     RlpWriter w; const auto list = w.begin_list(); w.write(x); w.end_list(list);
 class RlpWriter {
   public:
+    RlpWriter() { out_.reserve(first_size); }
     void write(ByteView string);
     void write(std::uint64_t number);
     void write(const U256& number);
@@ -46,6 +47,7 @@ class RlpWriter {
     [[nodiscard]] ByteView view() const noexcept { return out_; }
 
   private:
+    static constexpr std::size_t first_size = 128;  ///< most of what is written needs no more
     Bytes out_;
 };
 
