@@ -44,12 +44,11 @@ class TimedStore final : public state::KeyValueStore {
     [[nodiscard]] std::shared_ptr<const state::KeyValueView> snapshot() const override {
         return store_.snapshot();
     }
-    [[nodiscard]] bool write(const state::WriteBatch& batch,
-                             state::Durability durability) override {
+    [[nodiscard]] bool write(state::WriteBatch batch, state::Durability durability) override {
         const auto begin = Clock::now();
-        const bool written = store_.write(batch, durability);
+        row_count = batch.size();
+        const bool written = store_.write(std::move(batch), durability);
         took_ms = ms_since(begin);
-        row_count = batch.changes().size();
         return written;
     }
     [[nodiscard]] std::string why() const override { return store_.why(); }
@@ -126,9 +125,10 @@ Outcome<PhaseTimes> run_block(node::Chain& chain, TimedStore& store, mempool::Po
         for (Arrival& arrival : waiting) {
             const auto known = sender_state(*state, arrival.transaction.sender);
             const Hash32 hash = arrival.transaction.hash;
+            static_cast<void>(state->account(*arrival.transaction.transaction.transaction.to));
             if (!pool.add(std::move(arrival.transaction), known))
                 return wrong("a transfer is refused by the pool");
-            log.put(state::Table::pool, to_bytes(hash.view()), std::move(arrival.encoded));
+            log.put(state::Table::pool, hash.view(), std::move(arrival.encoded));
         }
     }
     times[BlockReport::admit] = ms_since(begin);
@@ -204,7 +204,7 @@ Outcome<BlockReport> measure_blocks(const BlockOptions& options) {
 
 std::string to_markdown(const BlockReport& report) {
     constexpr std::array<std::string_view, BlockReport::phase_count> names = {
-        "admit: sender's account read, into the pool",
+        "admit: both accounts read, into the pool",
         "execute: chosen from the pool and executed",
         "finish: closing calls, roots of transactions and receipts",
         "stage: state root, all rows",

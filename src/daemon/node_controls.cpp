@@ -83,8 +83,8 @@ void NodeDaemon::perform(Request request) {
                      }
                      if (!dropped) return refuse("no such transaction waits");
                      state::WriteBatch gone;
-                     gone.erase(state::Table::pool, to_bytes(drop.hash.view()));
-                     if (!store_->write(gone, state::Durability::logged)) {
+                     gone.erase(state::Table::pool, drop.hash.view());
+                     if (!store_->write(std::move(gone), state::Durability::logged)) {
                          stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
                      }
                  }},
@@ -111,15 +111,15 @@ Result<U256, node::SubmitError> NodeDaemon::revert_to(const U256& snapshot) {
         const std::lock_guard lock{pool_mutex_};
         for (const auto& entry : pool_.content()) {
             pool_.remove(entry.transaction->hash);
-            log.erase(state::Table::pool, to_bytes(entry.transaction->hash.view()));
+            log.erase(state::Table::pool, entry.transaction->hash.view());
         }
         for (const auto& transaction : kept.pool) {
             if (!pool_.add(*transaction, sender_state(transaction->sender))) continue;
-            log.put(state::Table::pool, to_bytes(transaction->hash.view()),
+            log.put(state::Table::pool, transaction->hash.view(),
                     transaction->transaction.encode());
         }
     }
-    if (!log.empty() && !store_->write(log, state::Durability::logged)) {
+    if (!log.empty() && !store_->write(std::move(log), state::Durability::logged)) {
         stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
     }
     for (std::uint64_t height = from; height > kept.height; --height) {
@@ -160,10 +160,10 @@ void NodeDaemon::override_account(const SetAccount& change) {
         const std::lock_guard lock{pool_mutex_};
         for (const auto& left :
              pool_.update(change.address, {.nonce = values.nonce, .balance = values.balance}))
-            gone.erase(state::Table::pool, to_bytes(left->hash.view()));
+            gone.erase(state::Table::pool, left->hash.view());
         any_wait = pool_.status().pending > 0;
     }
-    if (!gone.empty() && !store_->write(gone, state::Durability::logged))
+    if (!gone.empty() && !store_->write(std::move(gone), state::Durability::logged))
         return stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
     if (any_wait) step(node::BlockSource::TransactionsWait{});
 }

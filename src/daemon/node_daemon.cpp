@@ -105,9 +105,9 @@ Outcome<void> NodeDaemon::restore_pool() {
                                                .size = size},
                                               sender_state(*sender))
                                          .has_value();
-        if (!added) gone.erase(state::Table::pool, to_bytes(hash.view()));
+        if (!added) gone.erase(state::Table::pool, hash.view());
     }
-    if (!gone.empty() && !store_->write(gone, state::Durability::logged)) {
+    if (!gone.empty() && !store_->write(std::move(gone), state::Durability::logged)) {
         return Err{Failure{store_->why(), home_.db() + "/chain", "free space on the disk"}};
     }
     return {};
@@ -309,12 +309,14 @@ void NodeDaemon::admit(std::vector<Submission> submissions) {
     };
     std::vector<Answer> answers;
     answers.reserve(submissions.size());
+    std::vector<Address> recipients;
     state::WriteBatch log;
     {
         const std::lock_guard lock{pool_mutex_};
         for (auto& submission : submissions) {
             const Hash32 hash = submission.transaction.hash;
             const Address sender = submission.transaction.sender;
+            const std::optional<Address> to = submission.transaction.transaction.transaction.to;
             const auto account = state->account(sender).value_or(state::Account{});
             const mempool::SenderState known{.nonce = account.nonce, .balance = account.balance};
             // The pool keeps the transaction; the message of a refusal needs only its nonce.
@@ -327,15 +329,19 @@ void NodeDaemon::admit(std::vector<Submission> submissions) {
                 continue;
             }
             for (const auto& evicted : added->evicted) {
-                log.erase(state::Table::pool, to_bytes(evicted->hash.view()));
+                log.erase(state::Table::pool, evicted->hash.view());
             }
-            log.put(state::Table::pool, to_bytes(hash.view()), std::move(submission.encoded));
+            log.put(state::Table::pool, hash.view(), submission.encoded);
+            if (to) recipients.push_back(*to);
             answers.push_back({std::move(submission.reply), hash, added->pending});
         }
     }
-    if (!log.empty() && !store_->write(log, state::Durability::logged)) {
+    if (!log.empty() && !store_->write(std::move(log), state::Durability::logged)) {
         return stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
     }
+    // Read now, while they wait: the block that takes them finds these accounts in memory.
+    for (const Address& recipient : recipients)
+        static_cast<void>(state->account(recipient));
     const bool instant = source_->options().mode == node::SoleProducer::Mode::instant;
     bool any_pending = false;
     for (auto& answer : answers) {
@@ -416,7 +422,7 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
     state::WriteBatch taken;
     for (const auto* hashes : {&included, &unfit}) {
         for (const auto& hash : *hashes)
-            taken.erase(state::Table::pool, to_bytes(hash.view()));
+            taken.erase(state::Table::pool, hash.view());
     }
     std::string why;
     const auto sealed = chain_->seal(std::move(*built), why, std::move(taken));
@@ -438,11 +444,11 @@ void NodeDaemon::make_block(std::uint64_t timestamp) {
             for (const auto& left :
                  pool_.update(sender, {.nonce = account.nonce, .balance = account.balance})) {
                 if (!forgotten.contains(left->hash))
-                    gone.erase(state::Table::pool, to_bytes(left->hash.view()));
+                    gone.erase(state::Table::pool, left->hash.view());
             }
         }
     }
-    if (!gone.empty() && !store_->write(gone, state::Durability::logged)) {
+    if (!gone.empty() && !store_->write(std::move(gone), state::Durability::logged)) {
         return stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
     }
     after_block(*sealed);

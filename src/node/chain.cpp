@@ -90,19 +90,20 @@ state::StateDiff Chain::State::with_overrides(state::StateDiff diff) const {
     return both;
 }
 
-bool Chain::State::write(state::WriteBatch& batch, const types::Block& block, const Hash32& hash,
+bool Chain::State::write(state::WriteBatch batch, const types::Block& block, const Hash32& hash,
+                         const std::vector<types::TransactionReceipt>& receipts,
                          const ledger::EncodedBody& encoded) {
     const Height height{block.header.number};
-    put_block(batch, block, hash, encoded);
+    put_block(batch, block, hash, receipts, encoded);
     if (options.history && height.value > *options.history) {
         // Whether all is done does not matter: the next block goes on.
         static_cast<void>(database.stage_prune(Height{height.value - *options.history},
-                                               prune_rows_max(batch.changes().size()), batch));
+                                               prune_rows_max(batch.size()), batch));
     }
     bool is_written = false;
     for_each_index(parallel_for, 2, [&](std::size_t which) {
         if (which == 0) {
-            is_written = store.write(batch, state::Durability::synced);
+            is_written = store.write(std::move(batch), state::Durability::synced);
         } else {
             database.absorb();
         }
@@ -164,7 +165,7 @@ Result<void, ImportFailure> Chain::import(const types::Block& block,
     if (root != block.header.state_root)
         return refused({.error = ledger::BlockError::bad_state_root, .transaction = {}});
     const auto encoded = ledger::encode_body(block.transactions, result->receipts, parallel_for);
-    if (!chain.write(batch, block, block.header.hash(), encoded))
+    if (!chain.write(std::move(batch), block, block.header.hash(), result->receipts, encoded))
         return Err{ImportFailure{{}, chain.store.why()}};
     return {};
 }
@@ -220,7 +221,7 @@ std::optional<Chain::Sealed> Chain::seal(ledger::BlockBuilder::Built built, std:
     // What others would refuse is not written.
     MILLRACE_ASSERT(ledger::check_header(*chain.config, header, chain.head.header, false));
     sealed.hash = header.hash();
-    if (!chain.write(batch, sealed.block, sealed.hash, built.encoded)) {
+    if (!chain.write(std::move(batch), sealed.block, sealed.hash, sealed.receipts, built.encoded)) {
         why = chain.store.why();
         return std::nullopt;
     }
@@ -237,9 +238,9 @@ bool Chain::rollback(Height height) {
         erase_block(batch, *chain.view->block(Height{undone}),
                     *chain.view->hash_at(Height{undone}));
     const Head head{.header = *chain.view->header(height), .hash = *chain.view->hash_at(height)};
-    batch.put(Table::meta, to_bytes(as_bytes(head_key)),
+    batch.put(Table::meta, as_bytes(head_key),
               encode_head_row({.height = height, .hash = head.hash}));
-    if (!chain.store.write(batch, state::Durability::synced)) return false;
+    if (!chain.store.write(std::move(batch), state::Durability::synced)) return false;
     chain.database.rolled_back(height);
     chain.overrides.reset();
     chain.load_head(head);

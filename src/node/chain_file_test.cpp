@@ -125,6 +125,13 @@ TEST(ChainRows, decoders_take_what_encoders_give_and_nothing_else) {
     EXPECT_EQ(decode_block_rows(sealed.block.header.encode(), encode_body_row(sealed.block)),
               sealed.block);
     EXPECT_EQ(decode_receipts_row(encode_receipts_row(sealed.receipts)), sealed.receipts);
+    // Format 2.
+    codec::RlpWriter writer;
+    const auto list = writer.begin_list();
+    for (const types::TransactionReceipt& receipt : sealed.receipts)
+        writer.write(ByteView{receipt.encode()});
+    writer.end_list(list);
+    EXPECT_EQ(decode_receipts_row(writer.view()), sealed.receipts);
 }
 
 }  // namespace

@@ -118,10 +118,10 @@ Outcome<void> erase_unfinished(state::KeyValueStore& store) {
             {
                 const auto cursor = store.cursor(table);
                 for (cursor->seek({}); cursor->valid(); cursor->next()) {
-                    if (batch.changes().size() == rows_max) break;
+                    if (batch.size() == rows_max) break;
                     batch.erase(table, to_bytes(cursor->key()));
                 }
-                is_done = batch.changes().size() < rows_max;
+                is_done = batch.size() < rows_max;
             }
             if (!batch.empty() && !store.write(batch, state::Durability::logged))
                 return Err{cannot_write(store)};
@@ -135,8 +135,8 @@ Outcome<Head> begin(state::KeyValueStore& store, const ledger::Genesis& genesis,
                     state::WriteBatch& batch) {
     const types::Block first = ledger::make_genesis_block(genesis, root);
     const Hash32 hash = first.header.hash();
-    put_block(batch, first, hash, {});
-    batch.put(Table::meta, to_bytes(as_bytes(genesis_key)),
+    put_block(batch, first, hash, {}, {});
+    batch.put(Table::meta, as_bytes(genesis_key),
               encode_genesis_row({.hash = hash, .chain_id = genesis.config.chain_id}));
     if (!store.write(batch, state::Durability::synced)) return Err{cannot_write(store)};
     return Head{.header = first.header, .hash = hash};
@@ -152,13 +152,12 @@ Outcome<Head> begin_with(state::KeyValueStore& store, state::StateDatabase& data
         state::WriteBatch batch;
         if (is_last) {
             const Hash32 root = database.stage(Height{}, part, batch);
-            if (in_parts) batch.erase(Table::meta, to_bytes(as_bytes(genesis_begun_key)));
-            batch.put(Table::meta, to_bytes(as_bytes(genesis_text_key)),
-                      to_bytes(file.text_hash().view()));
+            if (in_parts) batch.erase(Table::meta, as_bytes(genesis_begun_key));
+            batch.put(Table::meta, as_bytes(genesis_text_key), to_bytes(file.text_hash().view()));
             result = begin(store, file.genesis(), root, batch);
             return result.has_value();
         }
-        if (!in_parts) batch.put(Table::meta, to_bytes(as_bytes(genesis_begun_key)), Bytes{1});
+        if (!in_parts) batch.put(Table::meta, as_bytes(genesis_begun_key), Bytes{1});
         in_parts = true;
         database.stage_part(part, batch);
         if (!store.write(batch, state::Durability::logged)) {

@@ -60,9 +60,15 @@ Result<std::vector<types::TransactionReceipt>, RlpError> read_receipts(ByteView 
     MILLRACE_TRY_VOID(whole.finish());
     std::vector<types::TransactionReceipt> receipts;
     while (!items.at_end()) {
-        MILLRACE_TRY(const ByteView item, items.read_string());
-        MILLRACE_TRY(types::TransactionReceipt receipt, types::decode_transaction_receipt(item));
-        receipts.push_back(std::move(receipt));
+        if (items.next_is_list()) {
+            MILLRACE_TRY(types::TransactionReceipt receipt, types::read_short(items));
+            receipts.push_back(std::move(receipt));
+        } else {
+            MILLRACE_TRY(const ByteView item, items.read_string());
+            MILLRACE_TRY(types::TransactionReceipt receipt,
+                         types::decode_transaction_receipt(item));
+            receipts.push_back(std::move(receipt));
+        }
     }
     return receipts;
 }
@@ -146,14 +152,10 @@ std::optional<types::Block> decode_block_rows(ByteView header, ByteView body) {
 }
 
 Bytes encode_receipts_row(const std::vector<types::TransactionReceipt>& receipts) {
-    return encode_receipts_row(ledger::encode_body({}, receipts).receipts);
-}
-
-Bytes encode_receipts_row(const std::vector<Bytes>& receipts) {
     RlpWriter writer;
     const auto list = writer.begin_list();
-    for (const Bytes& receipt : receipts)
-        writer.write(ByteView{receipt});
+    for (const types::TransactionReceipt& receipt : receipts)
+        types::write_short(writer, receipt);
     writer.end_list(list);
     return std::move(writer).take();
 }
@@ -187,19 +189,18 @@ std::optional<types::Header> decode_header_row(ByteView row) {
 }
 
 void put_block(state::WriteBatch& batch, const types::Block& block, const Hash32& hash,
+               const std::vector<types::TransactionReceipt>& receipts,
                const ledger::EncodedBody& encoded) {
     const Height height{block.header.number};
     const Bytes key = state::height_key(height);
     batch.put(Table::headers, key, block.header.encode());
     batch.put(Table::bodies, key, encode_body_row(block, encoded.transactions));
-    batch.put(Table::receipts, key, encode_receipts_row(encoded.receipts));
-    batch.put(Table::block_numbers, to_bytes(hash.view()), key);
+    batch.put(Table::receipts, key, encode_receipts_row(receipts));
+    batch.put(Table::block_numbers, hash.view(), key);
     std::uint32_t index = 0;
     for (const Hash32& transaction : encoded.transaction_hashes)
-        batch.put(Table::transactions, to_bytes(transaction.view()),
-                  encode_place_row(height, index++));
-    batch.put(Table::meta, to_bytes(as_bytes(head_key)),
-              encode_head_row({.height = height, .hash = hash}));
+        batch.put(Table::transactions, transaction.view(), encode_place_row(height, index++));
+    batch.put(Table::meta, as_bytes(head_key), encode_head_row({.height = height, .hash = hash}));
 }
 
 void erase_block(state::WriteBatch& batch, const types::Block& block, const Hash32& hash) {
@@ -207,9 +208,9 @@ void erase_block(state::WriteBatch& batch, const types::Block& block, const Hash
     batch.erase(Table::headers, key);
     batch.erase(Table::bodies, key);
     batch.erase(Table::receipts, key);
-    batch.erase(Table::block_numbers, to_bytes(hash.view()));
+    batch.erase(Table::block_numbers, hash.view());
     for (const types::SignedTransaction& transaction : block.transactions)
-        batch.erase(Table::transactions, to_bytes(transaction.hash().view()));
+        batch.erase(Table::transactions, transaction.hash().view());
 }
 
 }  // namespace millrace::node

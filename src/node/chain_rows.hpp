@@ -49,10 +49,9 @@ struct GenesisRow {
                                     const std::vector<Bytes>& transactions);
 [[nodiscard]] std::optional<types::Block> decode_block_rows(ByteView header, ByteView body);
 
-/// RLP list of the receipts as in their trie.
+/// RLP list of the receipts in their short form. Read is also what format 2 has: strings, each a
+/// receipt as in its trie.
 [[nodiscard]] Bytes encode_receipts_row(const std::vector<types::TransactionReceipt>& receipts);
-/// The same of encoded ones.
-[[nodiscard]] Bytes encode_receipts_row(const std::vector<Bytes>& receipts);
 [[nodiscard]] std::optional<std::vector<types::TransactionReceipt>> decode_receipts_row(
     ByteView row);
 
@@ -66,9 +65,10 @@ struct PlaceRow {
 
 [[nodiscard]] std::optional<types::Header> decode_header_row(ByteView row);
 
-/// Appends all rows of a block but those of the state, the head's among them. `encoded` is of this
-/// block.
+/// Appends all rows of a block but those of the state, the head's among them. `receipts` and
+/// `encoded` are of this block.
 void put_block(state::WriteBatch& batch, const types::Block& block, const Hash32& hash,
+               const std::vector<types::TransactionReceipt>& receipts,
                const ledger::EncodedBody& encoded);
 /// Appends what takes them away again; the head's row is the caller's.
 void erase_block(state::WriteBatch& batch, const types::Block& block, const Hash32& hash);

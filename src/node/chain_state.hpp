@@ -41,8 +41,9 @@ struct Chain::State {
     void stand_on_head();
     [[nodiscard]] state::StateDiff with_overrides(state::StateDiff diff) const;
     /// Writes a block that stands on the head, whose rows of the state are in `batch` already.
-    [[nodiscard]] bool write(state::WriteBatch& batch, const types::Block& block,
-                             const Hash32& hash, const ledger::EncodedBody& encoded);
+    [[nodiscard]] bool write(state::WriteBatch batch, const types::Block& block, const Hash32& hash,
+                             const std::vector<types::TransactionReceipt>& receipts,
+                             const ledger::EncodedBody& encoded);
 };
 
 }  // namespace millrace::node

@@ -264,7 +264,7 @@ TEST(Chain, verify_names_the_first_row_that_does_not_agree) {
               }).find("block 2: the transactions"),
               std::string::npos);
     EXPECT_NE(found([&](auto& batch, auto&) {
-                  batch.put(Table::receipts, key(2), encode_receipts_row(std::vector<Bytes>{}));
+                  batch.put(Table::receipts, key(2), encode_receipts_row({}));
               }).find("block 2: the receipts"),
               std::string::npos);
     EXPECT_NE(found([&](auto& batch, auto& block) {

@@ -112,9 +112,8 @@ std::optional<state::StateDatabase::AccountProof> StoredView::prove(
 }
 
 std::unique_ptr<state::LayeredRoots> StoredView::roots(Height height) const {
-    if (!parts_.state->has(height)) return nullptr;
-    auto roots = std::make_unique<state::LayeredRoots>(parts_.state, height);
-    if (parts_.overrides && height.value == parts_.head.header.number)
+    auto roots = state::LayeredRoots::on(parts_.state, height);
+    if (roots && parts_.overrides && height.value == parts_.head.header.number)
         (void)roots->apply(*parts_.overrides);
     return roots;
 }

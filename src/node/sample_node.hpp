@@ -47,13 +47,12 @@ class FullStore final : public state::KeyValueStore {
     [[nodiscard]] std::shared_ptr<const KeyValueView> snapshot() const override {
         return rows_.snapshot();
     }
-    [[nodiscard]] bool write(const state::WriteBatch& batch,
-                             state::Durability durability) override {
+    [[nodiscard]] bool write(state::WriteBatch batch, state::Durability durability) override {
         if (writes_left == 0) return false;
         --writes_left;
         last_was_synced = durability == state::Durability::synced;
         if (!last_was_synced) ++logged_writes;
-        return rows_.write(batch, durability);
+        return rows_.write(std::move(batch), durability);
     }
     [[nodiscard]] std::string why() const override { return writes_left == 0 ? "no space" : ""; }
 

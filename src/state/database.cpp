@@ -44,7 +44,9 @@ StateDatabase::State::State(KeyValueStore& rows, Options options)
     : store{rows},
       codes{std::make_shared<CodeCache>(options.code_cache_size_max)},
       nodes{options.node_cache_size_max},
-      head_rows{store} {
+      head_rows{store},
+      head{read_state_height(store, state_head_key())},
+      pruned{read_state_height(store, state_pruned_key()).value_or(Height{})} {
     publish();
 }
 
@@ -62,8 +64,7 @@ std::shared_ptr<const StateSnapshot> StateDatabase::State::published() const {
 
 void StateDatabase::State::publish() {
     std::shared_ptr<const StateSnapshot> next =
-        std::make_shared<StateSnapshot>(store.snapshot(), codes);
-    head = next->head();
+        std::make_shared<StateSnapshot>(store.snapshot(), codes, head, pruned);
     {
         const std::lock_guard lock{mutex_};
         published_.swap(next);
@@ -125,14 +126,14 @@ void StateDatabase::committed(Height height) {
     MILLRACE_ASSERT(state_->pending.has_value());
     MILLRACE_ASSERT(state_->pending->height == height);
     part_committed();
+    state_->head = height;
     state_->publish();
-    MILLRACE_ASSERT(state_->head == height);
 }
 
 void StateDatabase::rolled_back(Height height) {
     abandoned();
+    state_->head = height;
     state_->publish();
-    MILLRACE_ASSERT(state_->head == height);
 }
 
 }  // namespace millrace::state

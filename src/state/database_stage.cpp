@@ -9,6 +9,7 @@
 #include "state/database_state.hpp"
 #include "state/rows.hpp"
 #include "state/trie_values.hpp"
+#include "state/undo.hpp"
 #include "trie/update.hpp"
 
 namespace millrace::state {
@@ -17,27 +18,42 @@ namespace {
 /// Rows of one block with what they overwrite. Each key at most once.
 class BlockRows {
   public:
-    /// Before the genesis nothing can be read: it keeps no history.
-    explicit BlockRows(Height height) noexcept
-        : height_{height}, keeps_history_{height.value > 0} {}
+    BlockRows(Height height, bool keeps_history) noexcept
+        : height_{height}, keeps_history_{keeps_history} {}
 
-    void write(Table table, Bytes key, std::optional<Bytes> before, std::optional<Bytes> after) {
+    /// Of accounts or storage.
+    void write(Table table, ByteView key, const std::optional<Bytes>& before,
+               const std::optional<Bytes>& after) {
         if (before == after) return;
         if (keeps_history_) {
-            batch_.put(history_of(table), history_key(key, height_),
-                       before ? std::move(*before) : Bytes{});
+            batch_.put(history_of(table), history_key(key, height_), before ? *before : ByteView{});
             write_changed(changed_, table, key);
         }
-        if (after) {
-            batch_.put(table, std::move(key), std::move(*after));
-        } else {
-            batch_.erase(table, std::move(key));
-        }
+        write(table, key, after);
+    }
+
+    /// Nodes follow from accounts and slots: those of the past are computed (state/undo.hpp).
+    void write_node(ByteView key, const std::optional<Bytes>& after) {
+        write(Table::nodes, key, after);
     }
 
     void write_code(const evm::Code& code) {
         if (keeps_history_) write_changed(changed_, Table::codes, code.hash().view());
-        batch_.put(Table::codes, to_bytes(code.hash().view()), to_bytes(code.view()));
+        batch_.put(Table::codes, code.hash().view(), code.view());
+    }
+
+    /// For so many accounts or nodes; most need no more.
+    void reserve_for(std::size_t count) { batch_.reserve(2 * count, 320 * count); }
+
+    template <typename Parts>
+    void reserve_for_all(const Parts& parts) {
+        std::size_t count = 0;
+        std::size_t byte_count = 0;
+        for (const auto& part : parts) {
+            count += part.rows.batch_.size();
+            byte_count += part.rows.batch_.byte_count();
+        }
+        batch_.reserve(count, byte_count);
     }
 
     void append(BlockRows later) {
@@ -48,12 +64,20 @@ class BlockRows {
     void finish() {
         if (keeps_history_)
             batch_.put(Table::changes, height_key(height_), changes_row(changed_.view()));
-        batch_.put(Table::meta, to_bytes(state_head_key()), encode_state_height(height_));
+        batch_.put(Table::meta, state_head_key(), encode_state_height(height_));
     }
 
     [[nodiscard]] WriteBatch take() && { return std::move(batch_); }
 
   private:
+    void write(Table table, ByteView key, const std::optional<Bytes>& after) {
+        if (after) {
+            batch_.put(table, key, *after);
+        } else {
+            batch_.erase(table, key);
+        }
+    }
+
     Height height_;
     bool keeps_history_;
     WriteBatch batch_;
@@ -125,8 +149,11 @@ Turns read_all(const KeyValueView& rows, Table table, ByteView prefix) {
 template <typename DatabaseState>
 class Stage {
   public:
-    Stage(DatabaseState& state, Height height, const ParallelFor& parallel_for)
-        : state_{state}, parallel_for_{parallel_for}, whole_{height} {
+    Stage(DatabaseState& state, Height height, bool keeps_history, const ParallelFor& parallel_for)
+        : state_{state},
+          parallel_for_{parallel_for},
+          keeps_history_{keeps_history},
+          whole_{height, keeps_history} {
         state_.pending.emplace();
         state_.pending->height = height;
     }
@@ -164,7 +191,7 @@ class Stage {
 
     /// What the work on some of the accounts or nodes comes to.
     struct Part {
-        explicit Part(Height height) noexcept : rows{height} {}
+        Part(Height height, bool keeps_history) noexcept : rows{height, keeps_history} {}
         BlockRows rows;
         std::vector<std::pair<Bytes, std::optional<Bytes>>> nodes;
         HeadRows::Changes head;
@@ -193,12 +220,15 @@ class Stage {
     /// body(part, index) for all below `count`; what the parts hold goes behind `whole_` in order.
     template <typename Body>
     void in_parts(std::size_t count, const Body& body) {
-        std::vector<Part> parts(part_count(count), Part{state_.pending->height});
+        std::vector<Part> parts(part_count(count), Part{state_.pending->height, keeps_history_});
         for_each_index(parallel_for_, parts.size(), [&](std::size_t number) {
+            const std::size_t first = count * number / parts.size();
             const std::size_t last = count * (number + 1) / parts.size();
-            for (std::size_t index = count * number / parts.size(); index < last; ++index)
+            parts[number].rows.reserve_for(last - first);
+            for (std::size_t index = first; index < last; ++index)
                 body(parts[number], index);
         });
+        whole_.rows.reserve_for_all(parts);
         for (Part& part : parts) {
             whole_.rows.append(std::move(part.rows));
             move_behind(state_.pending->nodes, part.nodes);
@@ -241,7 +271,7 @@ class Stage {
         }
         std::optional<AccountRow> after;
         if (change.account) after = AccountRow{*change.account, root};
-        part.rows.write(Table::accounts, to_bytes(address.view()), encoded(before), encoded(after));
+        part.rows.write(Table::accounts, address.view(), encoded(before), encoded(after));
         part.head.accounts.emplace_back(address, after);
         if (!after) return {};
         return account_leaf(*change.account, root);
@@ -284,22 +314,22 @@ class Stage {
                 nodes[name.node_key(node.path)].after = std::move(node.node);
             root = updated.root;
         }
-        for (auto& [key, turn] : slots)
-            part.rows.write(Table::storage, key, std::move(turn.before), std::move(turn.after));
+        for (const auto& [key, turn] : slots)
+            part.rows.write(Table::storage, key, turn.before, turn.after);
         for (auto& [key, turn] : nodes)
-            write_node(part, key, std::move(turn.before), std::move(turn.after));
+            write_node(part, key, turn.before, std::move(turn.after));
         return root;
     }
 
     static void write_node(Part& part, const TrieName& name, trie::NodeChange change) {
-        write_node(part, name.node_key(change.path), std::move(change.before),
-                   std::move(change.node));
+        write_node(part, name.node_key(change.path), change.before, std::move(change.node));
     }
 
-    static void write_node(Part& part, Bytes key, std::optional<Bytes> before,
+    static void write_node(Part& part, Bytes key, const std::optional<Bytes>& before,
                            std::optional<Bytes> after) {
-        part.nodes.emplace_back(key, after);
-        part.rows.write(Table::nodes, std::move(key), std::move(before), std::move(after));
+        if (before == after) return;
+        part.rows.write_node(key, after);
+        part.nodes.emplace_back(std::move(key), std::move(after));
     }
 
     void write_codes(const StateDiff& diff) {
@@ -314,15 +344,9 @@ class Stage {
 
     DatabaseState& state_;
     const ParallelFor parallel_for_;
+    const bool keeps_history_;
     Part whole_;
 };
-
-std::vector<ChangedKey> read_changes_row(ByteView key, const std::optional<Bytes>& row) {
-    if (!row) stop_on_damage(Table::changes, key, "the changes of a block are missing");
-    auto changes = decode_changes(*row);
-    if (!changes) stop_on_damage(Table::changes, key, "not the changes of a block");
-    return std::move(*changes);
-}
 
 }  // namespace
 
@@ -330,7 +354,8 @@ Hash32 StateDatabase::stage(Height height, const StateDiff& diff, WriteBatch& ba
                             const ParallelFor& parallel_for) {
     const Height expected{state_->head ? state_->head->value + 1 : 0};
     MILLRACE_ASSERT(height == expected);
-    Stage<State> stage{*state_, height, parallel_for};
+    // Before the genesis nothing can be read: it keeps no history.
+    Stage<State> stage{*state_, height, height.value > 0, parallel_for};
     const Hash32 root = stage.run(diff);
     stage.finish(batch);
     return root;
@@ -338,7 +363,7 @@ Hash32 StateDatabase::stage(Height height, const StateDiff& diff, WriteBatch& ba
 
 void StateDatabase::stage_part(const StateDiff& part, WriteBatch& batch) {
     MILLRACE_ASSERT(!state_->head.has_value());
-    Stage<State> stage{*state_, Height{}, {}};
+    Stage<State> stage{*state_, Height{}, false, {}};
     stage.run(part);
     stage.finish_part(batch);
 }
@@ -348,29 +373,22 @@ bool StateDatabase::stage_rollback(Height height, WriteBatch& batch) {
     MILLRACE_ASSERT(height <= *state_->head);
     const Height pruned = read_state_height(state_->store, state_pruned_key()).value_or(Height{});
     if (height < pruned) return false;
-    // Newest first: of several writes to a key, the oldest block's comes last and counts.
-    for (Height undone = *state_->head; undone > height; --undone.value) {
-        const Bytes row_key = height_key(undone);
-        const auto changes = read_changes_row(row_key, state_->store.get(Table::changes, row_key));
-        for (const ChangedKey& changed : changes) {
-            if (changed.table == Table::codes) {
-                batch.erase(Table::codes, changed.key);
-                continue;
-            }
-            const Table history = history_of(changed.table);
-            Bytes history_row = history_key(changed.key, undone);
-            auto before = state_->store.get(history, history_row);
-            if (!before) stop_on_damage(history, history_row, "what a block overwrote is missing");
-            batch.erase(history, std::move(history_row));
-            if (before->empty()) {
-                batch.erase(changed.table, changed.key);
-            } else {
-                batch.put(changed.table, changed.key, std::move(*before));
-            }
+    const Height first{height.value + 1};
+    const Height head = *state_->head;
+    Stage<State> stage{*state_, height, false, {}};
+    static_cast<void>(stage.run(*undoing_diff(state_->store, height, head)));
+    stage.finish_part(batch);
+    for_each_change(state_->store, first, head, [&](Height undone, const ChangedKey& changed) {
+        if (changed.table == Table::codes) {
+            batch.erase(Table::codes, changed.key);
+        } else {
+            batch.erase(history_of(changed.table), history_key(changed.key, undone));
         }
-        batch.erase(Table::changes, row_key);
-    }
-    batch.put(Table::meta, to_bytes(state_head_key()), encode_state_height(height));
+        return true;
+    });
+    for (Height undone = first; undone <= head; ++undone.value)
+        batch.erase(Table::changes, height_key(undone));
+    batch.put(Table::meta, state_head_key(), encode_state_height(height));
     return true;
 }
 
@@ -389,7 +407,7 @@ bool StateDatabase::stage_prune(Height height, std::size_t keys_max, WriteBatch&
             is_done = false;
             break;
         }
-        auto changes = read_changes_row(cursor->key(), to_bytes(cursor->value()));
+        auto changes = changes_of(cursor->key(), cursor->value());
         pruned = *at;
         const std::size_t count = std::min(keys_max, changes.size());
         for (std::size_t index = 0; index < count; ++index) {
@@ -400,13 +418,16 @@ bool StateDatabase::stage_prune(Height height, std::size_t keys_max, WriteBatch&
         keys_max -= count;
         if (count < changes.size()) {
             changes.erase(changes.begin(), changes.begin() + static_cast<std::ptrdiff_t>(count));
-            batch.put(Table::changes, to_bytes(cursor->key()), encode_changes(changes));
+            batch.put(Table::changes, cursor->key(), encode_changes(changes));
             is_done = false;
             break;
         }
-        batch.erase(Table::changes, to_bytes(cursor->key()));
+        batch.erase(Table::changes, cursor->key());
     }
-    if (pruned) batch.put(Table::meta, to_bytes(state_pruned_key()), encode_state_height(*pruned));
+    if (pruned) {
+        batch.put(Table::meta, state_pruned_key(), encode_state_height(*pruned));
+        state_->pruned = *pruned;
+    }
     return is_done;
 }
 

@@ -33,6 +33,7 @@ struct StateDatabase::State {
     };
     std::optional<Pending> pending;
     std::optional<Height> head;
+    Height pruned;  ///< as the store has it, or will have with what is staged
 
     [[nodiscard]] std::optional<Bytes> node(const Bytes& key);
 

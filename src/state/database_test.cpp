@@ -335,7 +335,7 @@ TEST(DatabaseDeathTest, a_damaged_row_ends_the_process_with_its_name) {
     StateDatabase writer{store};
     write_block(store, writer, Height{0}, sample_state());
     WriteBatch batch;
-    batch.put(Table::accounts, to_bytes(sample_address(3).view()), {0x01});
+    batch.put(Table::accounts, sample_address(3).view(), Bytes{0x01});
     ASSERT_TRUE(store.write(batch, Durability::synced));
     StateDatabase database{store};
     EXPECT_DEATH(static_cast<void>(database.latest()->account(sample_address(3))),
@@ -345,7 +345,7 @@ TEST(DatabaseDeathTest, a_damaged_row_ends_the_process_with_its_name) {
 TEST(DatabaseDeathTest, a_newer_format_is_refused) {
     MemoryStore store;
     WriteBatch batch;
-    batch.put(Table::meta, to_bytes(state_head_key()), {0xc2, 0x02, 0x05});
+    batch.put(Table::meta, state_head_key(), Bytes{0xc2, 0x02, 0x05});
     ASSERT_TRUE(store.write(batch, Durability::synced));
     EXPECT_DEATH(StateDatabase{store}, "format 1");
 }
@@ -452,12 +452,7 @@ TEST(Database, a_block_staged_by_several_threads_is_the_same_rows_in_the_same_or
         WriteBatch other_rows;
         EXPECT_EQ(database.stage(Height{height}, diff, rows),
                   other.stage(Height{height}, diff, other_rows, threads));
-        ASSERT_EQ(rows.changes().size(), other_rows.changes().size());
-        for (std::size_t index = 0; index < rows.changes().size(); ++index) {
-            EXPECT_EQ(rows.changes()[index].table, other_rows.changes()[index].table);
-            EXPECT_EQ(rows.changes()[index].key, other_rows.changes()[index].key);
-            EXPECT_EQ(rows.changes()[index].value, other_rows.changes()[index].value);
-        }
+        EXPECT_EQ(WriteBatch{rows}.take().bytes, WriteBatch{other_rows}.take().bytes);
         ASSERT_TRUE(store.write(rows, Durability::synced));
         ASSERT_TRUE(other_store.write(other_rows, Durability::synced));
         database.committed(Height{height});

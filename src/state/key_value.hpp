@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,30 +57,47 @@ class KeyValueView {
     [[nodiscard]] virtual std::unique_ptr<Cursor> cursor(Table table) const = 0;
 };
 
-/// Changes that take effect together or not at all; the last write to a key counts.
+/// Changes that take effect together or not at all; the last write to a key counts. They stand one
+/// behind another in one run of bytes, as the journal of the chain store keeps them
+/// (docs/formats/chain-store.md): from here to the disk they are not copied again.
 class WriteBatch {
   public:
     struct Change {
-        Table table;
-        Bytes key;
-        std::optional<Bytes> value;  ///< null: delete
+        Table table = Table::meta;
+        ByteView key;
+        std::optional<ByteView> value;  ///< null: delete
     };
-    void put(Table table, Bytes key, Bytes value) {
-        changes_.push_back({table, std::move(key), std::move(value)});
-    }
-    void erase(Table table, Bytes key) {
-        changes_.push_back({table, std::move(key), std::nullopt});
-    }
-    void append(WriteBatch later) {
-        if (changes_.empty()) return changes_.swap(later.changes_);
-        changes_.insert(changes_.end(), std::make_move_iterator(later.changes_.begin()),
-                        std::make_move_iterator(later.changes_.end()));
-    }
-    [[nodiscard]] const std::vector<Change>& changes() const noexcept { return changes_; }
-    [[nodiscard]] bool empty() const noexcept { return changes_.empty(); }
+    void put(Table table, ByteView key, ByteView value);
+    void erase(Table table, ByteView key);
+    void append(WriteBatch later);
+    /// Room for so much more.
+    void reserve(std::size_t count, std::size_t byte_count);
+
+    [[nodiscard]] std::size_t size() const noexcept { return offsets_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return offsets_.empty(); }
+    /// `index` < size(). Valid until the batch changes.
+    [[nodiscard]] Change change(std::size_t index) const noexcept;
+    [[nodiscard]] std::size_t byte_count() const noexcept { return rows_.size(); }
+
+    /// The bytes, and where each change begins.
+    struct Rows {
+        Bytes bytes;
+        std::vector<std::size_t> offsets;
+    };
+    [[nodiscard]] Rows take() && { return {std::move(rows_), std::move(offsets_)}; }
+
+    /// The change that begins `bytes`, and behind it the others. Null: not a change.
+    struct Read {
+        Change change;
+        std::size_t size = 0;  ///< in bytes
+    };
+    [[nodiscard]] static std::optional<Read> read(ByteView bytes) noexcept;
 
   private:
-    std::vector<Change> changes_;
+    void add(Table table, ByteView key, std::uint32_t mark, ByteView value);
+
+    Bytes rows_;
+    std::vector<std::size_t> offsets_;
 };
 
 enum class Durability : std::uint8_t {
@@ -95,7 +111,7 @@ class KeyValueStore : public KeyValueView {
     [[nodiscard]] virtual std::shared_ptr<const KeyValueView> snapshot() const = 0;
     /// One writer at a time. False: nothing was written (disk full, I/O error) and the store takes
     /// no more writes; why() says it in words.
-    [[nodiscard]] virtual bool write(const WriteBatch& batch, Durability durability) = 0;
+    [[nodiscard]] virtual bool write(WriteBatch batch, Durability durability) = 0;
     [[nodiscard]] virtual std::string why() const = 0;
 };
 
@@ -106,7 +122,7 @@ class MemoryStore final : public KeyValueStore {
     [[nodiscard]] std::optional<Bytes> get(Table table, ByteView key) const override;
     [[nodiscard]] std::unique_ptr<Cursor> cursor(Table table) const override;
     [[nodiscard]] std::shared_ptr<const KeyValueView> snapshot() const override;
-    [[nodiscard]] bool write(const WriteBatch& batch, Durability durability) override;
+    [[nodiscard]] bool write(WriteBatch batch, Durability durability) override;
     [[nodiscard]] std::string why() const override { return {}; }
 
     struct Rows;

@@ -8,6 +8,8 @@
 
 #include "state/rows.hpp"
 #include "state/trie_values.hpp"
+#include "state/undo.hpp"
+#include "trie/proof.hpp"
 #include "trie/update.hpp"
 
 namespace millrace::state {
@@ -23,7 +25,13 @@ class LayeredRoots::Nodes final : public trie::NodeSource {
         const auto changed = roots_.nodes_.find(key);
         if (changed != roots_.nodes_.end()) return changed->second;
         if (!has_stored_) return std::nullopt;
-        return roots_.snapshot_->row(roots_.height_, Table::nodes, key);
+        return roots_.snapshot_->rows().get(Table::nodes, key);
+    }
+
+    [[nodiscard]] std::vector<Bytes> prove(const Hash32& key) const {
+        auto proof = trie::prove(*this, key.view());
+        if (!proof) stop_on_damage(Table::nodes, name_.prefix(), to_text(proof.error()));
+        return std::move(proof).value();
     }
 
     Hash32 update(std::span<const trie::UpdateView> updates) {
@@ -58,8 +66,18 @@ std::vector<trie::UpdateView> views_of(std::vector<Leaf>& leaves) {
 
 }  // namespace
 
-LayeredRoots::LayeredRoots(std::shared_ptr<const StateSnapshot> snapshot, Height height)
-    : snapshot_{std::move(snapshot)}, height_{height} {}
+std::unique_ptr<LayeredRoots> LayeredRoots::on(std::shared_ptr<const StateSnapshot> snapshot,
+                                               Height height, std::size_t count_max) {
+    if (!snapshot->has(height)) return nullptr;
+    const Height head = *snapshot->head();
+    std::unique_ptr<LayeredRoots> roots{new LayeredRoots{snapshot}};
+    if (height < head) {
+        const auto undo = undoing_diff(snapshot->rows(), height, head, count_max);
+        if (!undo) return nullptr;
+        static_cast<void>(roots->apply(*undo));
+    }
+    return roots;
+}
 
 Hash32 LayeredRoots::apply(const StateDiff& diff) {
     std::vector<Leaf> leaves;
@@ -96,8 +114,17 @@ Hash32 LayeredRoots::storage_root(const Address& address) const {
     const auto known = storage_roots_.find(address);
     if (known != storage_roots_.end()) return known->second;
     const auto row =
-        read_account_row(address.view(), snapshot_->row(height_, Table::accounts, address.view()));
+        read_account_row(address.view(), snapshot_->rows().get(Table::accounts, address.view()));
     return row ? row->storage_root : trie::empty_root;
+}
+
+std::vector<Bytes> LayeredRoots::prove(const Hash32& hashed_address) {
+    return Nodes{*this, TrieName::accounts(), true}.prove(hashed_address);
+}
+
+std::vector<Bytes> LayeredRoots::prove(const Hash32& hashed_address, const Hash32& hashed_slot) {
+    return Nodes{*this, TrieName::storage_of(hashed_address), !begun_anew_.contains(hashed_address)}
+        .prove(hashed_slot);
 }
 
 void LayeredRoots::forget_storage(const Hash32& hashed) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <vector>
 
 #include "base/quantity.hpp"
 #include "state/snapshot.hpp"
@@ -15,19 +16,31 @@ namespace millrace::state {
 
 class TrieName;
 
-/// State roots of blocks that are only tried out: diffs on top of the state after a stored block,
-/// one after the other. The nodes they change are kept in memory, so that a root costs what its own
-/// diff changes. Nothing is written. One thread at a time.
+/// State roots of blocks that are only tried out, and tries of the past: diffs on top of the state
+/// after a stored block, one after the other. The nodes they change are kept in memory, so that a
+/// root costs what its own diff changes. The store has the nodes of its head only: for an older
+/// block the first diff is what undoes those between. Nothing is written. One thread at a time.
 class LayeredRoots {
   public:
-    /// The snapshot has that block.
-    LayeredRoots(std::shared_ptr<const StateSnapshot> snapshot, Height height);
+    /// Accounts and slots that are undone at most; some 300 bytes and 3 us each.
+    static constexpr std::size_t undone_count_max = 131'072;
+
+    /// Null: the snapshot does not have that block, or too much has changed since.
+    [[nodiscard]] static std::unique_ptr<LayeredRoots> on(
+        std::shared_ptr<const StateSnapshot> snapshot, Height height,
+        std::size_t count_max = undone_count_max);
 
     /// The root after `diff`, which follows all diffs before.
     [[nodiscard]] Hash32 apply(const StateDiff& diff);
 
+    /// Nodes from the root downwards; of the trie of accounts, or of an account's storage.
+    [[nodiscard]] std::vector<Bytes> prove(const Hash32& hashed_address);
+    [[nodiscard]] std::vector<Bytes> prove(const Hash32& hashed_address, const Hash32& hashed_slot);
+
   private:
     class Nodes;
+    explicit LayeredRoots(std::shared_ptr<const StateSnapshot> snapshot)
+        : snapshot_{std::move(snapshot)} {}
 
     /// The account's new leaf; empty when it is gone.
     Bytes change_account(const Hash32& hashed, const Address& address, const AccountDiff& change);
@@ -36,7 +49,6 @@ class LayeredRoots {
     void forget_storage(const Hash32& hashed);
 
     std::shared_ptr<const StateSnapshot> snapshot_;
-    Height height_;
     std::map<Bytes, std::optional<Bytes>> nodes_;  ///< by TrieName::node_key(); null: gone
     std::map<Address, Hash32> storage_roots_;      ///< of accounts that a diff has changed
     std::set<Hash32> begun_anew_;  ///< hashed addresses whose stored nodes count no more

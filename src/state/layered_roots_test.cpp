@@ -45,10 +45,32 @@ TEST(LayeredRoots, diffs_tried_out_have_the_roots_they_have_when_written) {
     }
     const auto snapshot = database.snapshot();
     for (std::uint64_t base = 0; base + 1 < count; base += 3) {
-        LayeredRoots layered{snapshot, Height{base}};
+        const auto layered = LayeredRoots::on(snapshot, Height{base});
+        ASSERT_NE(layered, nullptr);
         for (std::uint64_t height = base + 1; height < count; ++height)
-            ASSERT_EQ(layered.apply(diffs[height]), roots[height]) << base << " to " << height;
+            ASSERT_EQ(layered->apply(diffs[height]), roots[height]) << base << " to " << height;
     }
+}
+
+TEST(LayeredRoots, too_much_change_is_not_undone) {
+    MemoryStore store;
+    StateDatabase database{store};
+    for (std::uint64_t height = 0; height < 3; ++height) {
+        StateDiff diff;
+        for (std::uint64_t number = 0; number < 4; ++number)
+            diff.accounts[sample_address(number)].account =
+                Account{.nonce = height + 1, .balance = {}};
+        diff.accounts[sample_address(1)].storage[U256{1}] = U256{height + 1};
+        WriteBatch batch;
+        static_cast<void>(database.stage(Height{height}, diff, batch));
+        ASSERT_TRUE(store.write(batch, Durability::synced));
+        database.committed(Height{height});
+    }
+    const auto snapshot = database.snapshot();
+    EXPECT_EQ(LayeredRoots::on(snapshot, Height{0}, 4), nullptr) << "four accounts and a slot";
+    EXPECT_NE(LayeredRoots::on(snapshot, Height{0}, 5), nullptr) << "each counts once";
+    EXPECT_NE(LayeredRoots::on(snapshot, Height{2}, 0), nullptr);
+    EXPECT_EQ(LayeredRoots::on(snapshot, Height{3}), nullptr);
 }
 
 TEST(LayeredRoots, no_change_keeps_the_root) {
@@ -59,7 +81,7 @@ TEST(LayeredRoots, no_change_keeps_the_root) {
     const Hash32 root = database.stage(Height{0}, draw(prng), batch);
     ASSERT_TRUE(store.write(batch, Durability::synced));
     database.committed(Height{0});
-    EXPECT_EQ((LayeredRoots{database.snapshot(), Height{0}}.apply({})), root);
+    EXPECT_EQ(LayeredRoots::on(database.snapshot(), Height{0})->apply({}), root);
 }
 
 }  // namespace

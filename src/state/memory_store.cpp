@@ -72,7 +72,7 @@ std::shared_ptr<const KeyValueView> MemoryStore::snapshot() const {
     return rows_;
 }
 
-bool MemoryStore::write(const WriteBatch& batch, Durability) {
+bool MemoryStore::write(WriteBatch batch, Durability) {
     if (rows_.use_count() > 1) {
         rows_ = std::make_shared<Rows>(*rows_);
     } else {
@@ -80,13 +80,13 @@ bool MemoryStore::write(const WriteBatch& batch, Durability) {
         // another thread has dropped come before the writes below.
         const std::shared_ptr<Rows> reference = rows_;
     }
-    for (const WriteBatch::Change& change : batch.changes()) {
-        MILLRACE_ASSERT(static_cast<std::size_t>(change.table) < table_count);
+    for (std::size_t index = 0; index < batch.size(); ++index) {
+        const WriteBatch::Change change = batch.change(index);
         RowMap& rows = rows_->tables[static_cast<std::size_t>(change.table)];
         if (change.value) {
-            rows.insert_or_assign(change.key, *change.value);
-        } else {
-            rows.erase(change.key);
+            rows.insert_or_assign(to_bytes(change.key), to_bytes(*change.value));
+        } else if (const auto found = rows.find(change.key); found != rows.end()) {
+            rows.erase(found);
         }
     }
     return true;

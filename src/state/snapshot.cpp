@@ -4,9 +4,10 @@
 #include "state/snapshot.hpp"
 
 #include "state/code_cache.hpp"
+#include "state/layered_roots.hpp"
 #include "state/rows.hpp"
 #include "state/trie_values.hpp"
-#include "trie/proof.hpp"
+#include "trie/node.hpp"
 
 namespace millrace::state {
 namespace {
@@ -43,35 +44,12 @@ class SnapshotView final : public StateView {
     Height height_;
 };
 
-/// The nodes of one trie after a block.
-class SnapshotNodes final : public trie::NodeSource {
-  public:
-    SnapshotNodes(const StateSnapshot& snapshot, Height height, TrieName name)
-        : snapshot_{snapshot}, height_{height}, name_{std::move(name)} {}
-
-    [[nodiscard]] std::optional<Bytes> node(const trie::Nibbles& path) const override {
-        return snapshot_.row(height_, Table::nodes, name_.node_key(path));
-    }
-    [[nodiscard]] std::vector<Bytes> prove(const Hash32& key) const {
-        auto proof = trie::prove(*this, key.view());
-        if (!proof) stop_on_damage(Table::nodes, name_.prefix(), to_text(proof.error()));
-        return std::move(proof).value();
-    }
-
-  private:
-    const StateSnapshot& snapshot_;
-    Height height_;
-    TrieName name_;
-};
-
 }  // namespace
 
 StateSnapshot::StateSnapshot(std::shared_ptr<const KeyValueView> rows,
-                             std::shared_ptr<CodeCache> codes)
-    : rows_{std::move(rows)},
-      codes_{std::move(codes)},
-      head_{read_state_height(*rows_, state_head_key())},
-      pruned_{read_state_height(*rows_, state_pruned_key()).value_or(Height{})} {}
+                             std::shared_ptr<CodeCache> codes, std::optional<Height> head,
+                             Height pruned) noexcept
+    : rows_{std::move(rows)}, codes_{std::move(codes)}, head_{head}, pruned_{pruned} {}
 
 std::shared_ptr<const StateView> StateSnapshot::latest() const {
     return std::make_shared<SnapshotView>(shared_from_this(), head_.value_or(Height{}));
@@ -100,7 +78,8 @@ evm::CodePtr StateSnapshot::code(const Hash32& hash) const {
 
 std::optional<AccountProof> StateSnapshot::prove(Height height, const Address& address,
                                                  const std::vector<U256>& keys) const {
-    if (!has(height)) return std::nullopt;
+    const auto tries = LayeredRoots::on(shared_from_this(), height);
+    if (!tries) return std::nullopt;
     const Hash32 hashed = hashed_key(address);
     AccountProof result;
     result.storage_root = trie::empty_root;
@@ -109,12 +88,11 @@ std::optional<AccountProof> StateSnapshot::prove(Height height, const Address& a
         result.account = account->account;
         result.storage_root = account->storage_root;
     }
-    result.proof = SnapshotNodes{*this, height, TrieName::accounts()}.prove(hashed);
-    const SnapshotNodes storage{*this, height, TrieName::storage_of(hashed)};
+    result.proof = tries->prove(hashed);
     for (const U256& key : keys) {
         const Bytes slot = storage_key(address, key);
         result.storage.push_back({key, read_storage_row(slot, row(height, Table::storage, slot)),
-                                  storage.prove(hashed_key(key))});
+                                  tries->prove(hashed, hashed_key(key))});
     }
     return result;
 }

@@ -31,7 +31,9 @@ struct AccountProof {
 /// behind it whose history was kept. Any thread; what it gives keeps it alive.
 class StateSnapshot : public std::enable_shared_from_this<StateSnapshot> {
   public:
-    StateSnapshot(std::shared_ptr<const KeyValueView> rows, std::shared_ptr<CodeCache> codes);
+    /// `head` and `pruned` as the rows have them.
+    StateSnapshot(std::shared_ptr<const KeyValueView> rows, std::shared_ptr<CodeCache> codes,
+                  std::optional<Height> head, Height pruned) noexcept;
 
     /// Null before the genesis.
     [[nodiscard]] std::optional<Height> head() const noexcept { return head_; }
@@ -45,11 +47,11 @@ class StateSnapshot : public std::enable_shared_from_this<StateSnapshot> {
     [[nodiscard]] std::shared_ptr<const StateView> latest() const;
     /// Null when the block is newer than the head or its history is pruned.
     [[nodiscard]] std::shared_ptr<const StateView> at(Height height) const;
-    /// Null as for at().
+    /// Null as for at(), or because too much has changed since that block (layered_roots.hpp).
     [[nodiscard]] std::optional<AccountProof> prove(Height height, const Address& address,
                                                     const std::vector<U256>& keys) const;
 
-    /// What `table` (accounts, storage or nodes) held under `key` after block `height`, which it
+    /// What `table` (accounts or storage) held under `key` after block `height`, which it
     /// has.
     [[nodiscard]] std::optional<Bytes> row(Height height, Table table, ByteView key) const;
     /// Of an existing account, so absence is damage.

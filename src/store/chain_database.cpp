@@ -212,8 +212,8 @@ std::optional<std::string> ChainDatabase::write(rocksdb::WriteBatch& rows, bool 
 
 std::optional<std::string> ChainDatabase::write(const state::WriteBatch& batch, bool synced) {
     rocksdb::WriteBatch rows;
-    for (const state::WriteBatch::Change& change : batch.changes()) {
-        MILLRACE_ASSERT(static_cast<std::size_t>(change.table) < state::table_count);
+    for (std::size_t index = 0; index < batch.size(); ++index) {
+        const state::WriteBatch::Change change = batch.change(index);
         const Status added = change.value ? rows.Put(table(change.table), slice_of(change.key),
                                                      slice_of(*change.value))
                                           : rows.Delete(table(change.table), slice_of(change.key));

@@ -109,13 +109,15 @@ TEST(ChainJournal, a_batch_larger_than_layers_may_be_goes_into_the_tables_behind
     EXPECT_EQ(of_then->get(Table::accounts, as_bytes("k"))->size(), 2u << 20);
 }
 
-TEST(ChainJournal, a_folder_of_the_first_format_opens_and_is_of_the_second_from_then_on) {
+TEST(ChainJournal, a_folder_of_an_older_format_opens_and_is_of_the_newest_from_then_on) {
     const TemporaryFolder folder;
     const std::string format = folder / "chain/FORMAT";
     { put(*opened(folder / "chain", {}), "a", "1"); }
-    ASSERT_TRUE(io::atomic_write_file(format, as_bytes("1\n")).has_value());
-    EXPECT_EQ(opened(folder / "chain", {})->get(Table::accounts, as_bytes("a")), text("1"));
-    EXPECT_EQ(*io::read_text_file(format, 8), "2\n");
+    for (const std::string_view older : {"1\n", "2\n"}) {
+        ASSERT_TRUE(io::atomic_write_file(format, as_bytes(older)).has_value());
+        EXPECT_EQ(opened(folder / "chain", {})->get(Table::accounts, as_bytes("a")), text("1"));
+        EXPECT_EQ(*io::read_text_file(format, 8), "3\n");
+    }
 }
 
 /// A chain store and the naive one with the same history, through restarts.

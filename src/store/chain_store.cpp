@@ -109,11 +109,11 @@ std::shared_ptr<const state::KeyValueView> ChainStore::snapshot() const {
     return layers_->snapshot();
 }
 
-bool ChainStore::write(const state::WriteBatch& batch, state::Durability durability) {
+bool ChainStore::write(state::WriteBatch batch, state::Durability durability) {
     if (!why_.empty()) return false;
     const bool synced = durability == state::Durability::synced;
-    auto failed =
-        is_for_the_tables(batch) ? write_tables(batch, synced) : write_journal(batch, synced);
+    auto failed = is_for_the_tables(batch) ? write_tables(batch, synced)
+                                           : write_journal(std::move(batch), synced);
     if (failed) {
         why_ = std::move(*failed);
         return false;
@@ -123,8 +123,8 @@ bool ChainStore::write(const state::WriteBatch& batch, state::Durability durabil
 }
 
 bool ChainStore::is_for_the_tables(const state::WriteBatch& batch) const {
-    if (batch.changes().size() <= direct_rows_max_ && layers_->is_empty()) return true;
-    return RowLayer::memory_size_max(batch) > layers_size_max_;
+    if (batch.size() <= direct_rows_max_ && layers_->is_empty()) return true;
+    return RowLayer::memory_size_of(batch) > layers_size_max_;
 }
 
 std::optional<std::string> ChainStore::write_tables(const state::WriteBatch& batch, bool synced) {
@@ -134,8 +134,8 @@ std::optional<std::string> ChainStore::write_tables(const state::WriteBatch& bat
     return failed;
 }
 
-std::optional<std::string> ChainStore::write_journal(const state::WriteBatch& batch, bool synced) {
-    RowLayerPtr layer = RowLayer::of(batch);
+std::optional<std::string> ChainStore::write_journal(state::WriteBatch batch, bool synced) {
+    RowLayerPtr layer = RowLayer::of(std::move(batch));
     if (!layers_->wait_for_room(layer->memory_size())) return layers_->failure();
     if (auto failed = database_->append_journal(journal_next_, *layer, synced)) return failed;
     layers_->push(std::move(layer), journal_next_++);

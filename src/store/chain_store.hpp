@@ -35,7 +35,7 @@ class LayerQueue;
 class ChainStore final : public state::KeyValueStore {
   public:
     /// Number in the FORMAT file of the folder. A folder with a newer one is refused.
-    static constexpr std::uint32_t format = 2;
+    static constexpr std::uint32_t format = 3;
 
     struct Options {
         std::size_t memory_max = 96u << 20;
@@ -62,7 +62,7 @@ class ChainStore final : public state::KeyValueStore {
     [[nodiscard]] std::optional<Bytes> get(state::Table table, ByteView key) const override;
     [[nodiscard]] std::unique_ptr<Cursor> cursor(state::Table table) const override;
     [[nodiscard]] std::shared_ptr<const state::KeyValueView> snapshot() const override;
-    [[nodiscard]] bool write(const state::WriteBatch& batch, state::Durability durability) override;
+    [[nodiscard]] bool write(state::WriteBatch batch, state::Durability durability) override;
     [[nodiscard]] std::string why() const override;
 
     /// Waits until all batches are in the tables. False: they cannot be written. verify(), backup()
@@ -84,8 +84,7 @@ class ChainStore final : public state::KeyValueStore {
     [[nodiscard]] bool is_for_the_tables(const state::WriteBatch& batch) const;
     [[nodiscard]] std::optional<std::string> write_tables(const state::WriteBatch& batch,
                                                           bool synced);
-    [[nodiscard]] std::optional<std::string> write_journal(const state::WriteBatch& batch,
-                                                           bool synced);
+    [[nodiscard]] std::optional<std::string> write_journal(state::WriteBatch batch, bool synced);
     Outcome<void> settled() const;
 
     std::shared_ptr<ChainDatabase> database_;

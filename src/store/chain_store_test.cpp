@@ -111,8 +111,8 @@ TEST(ChainStore, a_newer_or_foreign_folder_is_refused) {
     { opened(folder / "chain"); }
     const auto refusal = [&] { return ChainStore::open(folder / "chain").error().text(); };
     const std::string format = folder / "chain/FORMAT";
-    ASSERT_TRUE(io::atomic_write_file(format, as_bytes("3\n")).has_value());
-    EXPECT_NE(refusal().find("written by a newer millrace (format 3, this program knows 2)"),
+    ASSERT_TRUE(io::atomic_write_file(format, as_bytes("4\n")).has_value());
+    EXPECT_NE(refusal().find("written by a newer millrace (format 4, this program knows 3)"),
               std::string::npos);
     ASSERT_TRUE(io::atomic_write_file(format, as_bytes("one\n")).has_value());
     EXPECT_NE(refusal().find("the FORMAT file holds no number"), std::string::npos);

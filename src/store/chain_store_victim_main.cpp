@@ -43,7 +43,7 @@ millrace::Bytes row_key(std::uint32_t row) {
 WriteBatch batch_of(std::uint32_t row, std::size_t size) {
     WriteBatch batch;
     batch.put(Table::headers, row_key(row), millrace::Bytes(size, static_cast<std::uint8_t>(row)));
-    batch.put(Table::meta, {'h'}, row_key(row));
+    batch.put(Table::meta, millrace::as_bytes("h"), row_key(row));
     return batch;
 }
 

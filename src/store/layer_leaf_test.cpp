@@ -63,9 +63,9 @@ RowLayerPtr layer_of(std::uint64_t number) {
     WriteBatch batch;
     for (std::uint8_t row = 1; row <= row_count; ++row) {
         if (number % row_count == row - 1u) {
-            batch.erase(Table::accounts, {row});
+            batch.erase(Table::accounts, Bytes{row});
         } else {
-            batch.put(Table::accounts, {row}, to_bytes(as_bytes(std::to_string(number))));
+            batch.put(Table::accounts, Bytes{row}, to_bytes(as_bytes(std::to_string(number))));
         }
     }
     return RowLayer::of(batch);

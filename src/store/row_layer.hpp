@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <vector>
 
@@ -14,22 +15,21 @@
 // Private to store/.
 namespace millrace::store {
 
-/// The rows of one batch, never changed: each key once, in the order of tables and keys, all in one
-/// run of bytes. That run is also what the journal keeps of the batch
-/// (docs/formats/chain-store.md), so a block's rows are copied once on their way to the disk and
-/// are readable from where they lie.
+/// The rows of one batch, never changed: its run of bytes, which is also what the journal keeps of
+/// it (docs/formats/chain-store.md), and where each key's last write stands in it, in the order of
+/// tables and keys. That order is made when it is first asked for. Any thread.
 ///
-/// Costs 16 bytes a row beside the rows; a batch has less than 4 GiB.
+/// Costs 24 bytes a row beside the rows; a batch has less than 4 GiB.
 class RowLayer {
   public:
-    static std::shared_ptr<const RowLayer> of(const state::WriteBatch& batch);
-    /// Null: not what encoded() gives, by a byte.
+    static std::shared_ptr<const RowLayer> of(state::WriteBatch batch);
+    /// Null: not what encoded() gives.
     static std::shared_ptr<const RowLayer> decode(Bytes encoded);
-    /// What of(batch) will take at most, without making it.
-    static std::size_t memory_size_max(const state::WriteBatch& batch) noexcept;
+    /// What of(batch) takes, without making it.
+    static std::size_t memory_size_of(const state::WriteBatch& batch) noexcept;
 
     [[nodiscard]] ByteView encoded() const noexcept { return encoded_; }
-    [[nodiscard]] std::size_t memory_size() const noexcept;
+    [[nodiscard]] std::size_t memory_size() const noexcept { return memory_size_; }
 
     struct RowView {
         ByteView key;
@@ -37,13 +37,16 @@ class RowLayer {
         ByteView value;  ///< empty when erased
     };
     /// Null: the batch says nothing about this key.
-    [[nodiscard]] std::optional<RowView> find(state::Table table, ByteView key) const noexcept;
+    [[nodiscard]] std::optional<RowView> find(state::Table table, ByteView key) const;
 
-    [[nodiscard]] std::size_t count(state::Table table) const noexcept;
+    [[nodiscard]] std::size_t count(state::Table table) const;
     /// `index` < count(table).
-    [[nodiscard]] RowView row(state::Table table, std::size_t index) const noexcept;
+    [[nodiscard]] RowView row(state::Table table, std::size_t index) const;
     /// Index of the first row of the table with a key ≥ `key`; count(table) when there is none.
-    [[nodiscard]] std::size_t lower_bound(state::Table table, ByteView key) const noexcept;
+    [[nodiscard]] std::size_t lower_bound(state::Table table, ByteView key) const;
+
+    /// Use of() or decode(): public for std::make_shared.
+    RowLayer(Bytes encoded, std::vector<std::size_t> offsets);
 
   private:
     /// Where a row begins, and the first bytes of its key as a number: most comparisons need no
@@ -52,11 +55,19 @@ class RowLayer {
         std::uint64_t prefix;
         std::uint32_t offset;
     };
+    struct Index {
+        std::vector<Place> places;
+        std::array<std::uint32_t, state::table_count + 1> begins{};  ///< of each table in `places`
+    };
+    [[nodiscard]] const Index& index() const;
+    void make_index() const;
     [[nodiscard]] RowView row_at(std::uint32_t offset) const noexcept;
 
-    Bytes encoded_;
-    std::vector<Place> places_;
-    std::array<std::uint32_t, state::table_count + 1> begins_{};  ///< of each table in `places_`
+    const Bytes encoded_;
+    const std::size_t memory_size_;
+    mutable std::once_flag index_once_;
+    mutable std::vector<std::size_t> offsets_;  ///< in order of writing; gone with the index made
+    mutable Index index_;
 };
 
 using RowLayerPtr = std::shared_ptr<const RowLayer>;

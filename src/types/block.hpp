@@ -91,6 +91,11 @@ struct TransactionReceipt {
 };
 /// Of any size its caller has in memory; at most 4 topics a log.
 Result<TransactionReceipt, codec::RlpError> decode_transaction_receipt(ByteView raw);
+/// The short form for stores: RLP [kind, state root or status, cumulative gas used, logs]. The
+/// bloom follows from the logs (geth keeps receipts the same way).
+void write_short(codec::RlpWriter& writer, const TransactionReceipt& receipt);
+Result<TransactionReceipt, codec::RlpError> read_short(codec::RlpReaderView& reader);
+
 /// The list of logs as receipts hold it, which suites hash.
 void write_logs(codec::RlpWriter& writer, const std::vector<Log>& logs);
 

@@ -203,6 +203,47 @@ TEST(TransactionReceipt, truncated_extended_and_changed_ones_have_no_second_form
     }
 }
 
+Bytes short_form(const TransactionReceipt& receipt) {
+    codec::RlpWriter writer;
+    write_short(writer, receipt);
+    return std::move(writer).take();
+}
+
+TEST(TransactionReceipt, the_short_form_comes_back_with_its_bloom) {
+    for (const auto kind : {TransactionKind::legacy, TransactionKind::set_code}) {
+        TransactionReceipt receipt = sample_receipt(kind);
+        receipt.logs_bloom = {};
+        for (const Log& log : receipt.logs)
+            add_to_bloom(receipt.logs_bloom, log);
+        for (const bool has_root : {false, true}) {
+            if (has_root) {
+                receipt.succeeded = false;
+                receipt.state_root = filled<Hash32>(8);
+            }
+            const Bytes raw = short_form(receipt);
+            codec::RlpReaderView reader{raw};
+            EXPECT_EQ(*read_short(reader), receipt);
+            EXPECT_TRUE(reader.at_end());
+        }
+    }
+}
+
+TEST(TransactionReceipt, truncated_and_changed_short_forms_have_no_second_form) {
+    const Bytes raw = short_form(sample_receipt(TransactionKind::dynamic_fee));
+    for (std::size_t size = 0; size < raw.size(); ++size) {
+        codec::RlpReaderView reader{ByteView{raw}.first(size)};
+        EXPECT_FALSE(read_short(reader).has_value()) << size;
+    }
+    for (std::size_t index = 0; index < raw.size(); ++index) {
+        Bytes changed = raw;
+        changed[index] ^= 0x21;
+        codec::RlpReaderView reader{changed};
+        const auto decoded = read_short(reader);
+        if (!decoded.has_value() || !reader.at_end()) continue;
+        EXPECT_EQ(short_form(*decoded), changed) << index;
+    }
+}
+
 TEST(Bloom, contains_what_was_added) {
     Log log{.address = filled<Address>(1), .topics = {filled<Hash32>(2)}, .data = {}};
     Bloom bloom;

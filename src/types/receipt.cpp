@@ -30,6 +30,36 @@ Result<Log, RlpError> read_log(RlpReaderView& reader) {
     return log;
 }
 
+void write_outcome(RlpWriter& writer, const TransactionReceipt& receipt) {
+    if (receipt.state_root) {
+        writer.write(*receipt.state_root);
+    } else {
+        writer.write(std::uint64_t{receipt.succeeded ? 1U : 0U});
+    }
+}
+
+Result<void, RlpError> read_outcome(RlpReaderView& list, TransactionReceipt& receipt) {
+    RlpReaderView again = list;
+    MILLRACE_TRY(const ByteView outcome, list.read_string());
+    if (outcome.size() == Hash32::size) {
+        receipt.state_root = Hash32::from(outcome);
+        return {};
+    }
+    MILLRACE_TRY(const std::uint64_t status, again.read_u64());
+    if (status > 1) return Err{RlpError::bad_value};
+    receipt.succeeded = status == 1;
+    return {};
+}
+
+Result<void, RlpError> read_logs(RlpReaderView& list, TransactionReceipt& receipt) {
+    MILLRACE_TRY(RlpReaderView logs, list.read_list());
+    while (!logs.at_end()) {
+        MILLRACE_TRY(Log log, read_log(logs));
+        receipt.logs.push_back(std::move(log));
+    }
+    return {};
+}
+
 /// Calls `use(byte, mask)` for the three bits of an item (Yellow Paper section 4.3.1, M3:2048).
 template <typename Use>
 void for_bloom_bits(ByteView item, Use use) {
@@ -66,11 +96,7 @@ void write_logs(RlpWriter& writer, const std::vector<Log>& logs) {
 Bytes TransactionReceipt::encode() const {
     RlpWriter writer;
     const auto list = writer.begin_list();
-    if (state_root) {
-        writer.write(*state_root);
-    } else {
-        writer.write(std::uint64_t{succeeded ? 1U : 0U});
-    }
+    write_outcome(writer, *this);
     writer.write(cumulative_gas_used);
     writer.write(logs_bloom);
     write_logs(writer, logs);
@@ -91,23 +117,36 @@ Result<TransactionReceipt, RlpError> decode_transaction_receipt(ByteView raw) {
     RlpReaderView outer{raw};
     MILLRACE_TRY(RlpReaderView list, outer.read_list());
     MILLRACE_TRY_VOID(outer.finish());
-    RlpReaderView again = list;
-    MILLRACE_TRY(const ByteView outcome, list.read_string());
-    if (outcome.size() == Hash32::size) {
-        receipt.state_root = Hash32::from(outcome);
-    } else {
-        MILLRACE_TRY(const std::uint64_t status, again.read_u64());
-        if (status > 1) return Err{RlpError::bad_value};
-        receipt.succeeded = status == 1;
-    }
+    MILLRACE_TRY_VOID(read_outcome(list, receipt));
     MILLRACE_TRY(receipt.cumulative_gas_used, list.read_u64());
     MILLRACE_TRY(receipt.logs_bloom, list.read_fixed<Bloom>());
-    MILLRACE_TRY(RlpReaderView logs, list.read_list());
-    while (!logs.at_end()) {
-        MILLRACE_TRY(Log log, read_log(logs));
-        receipt.logs.push_back(std::move(log));
-    }
+    MILLRACE_TRY_VOID(read_logs(list, receipt));
     MILLRACE_TRY_VOID(list.finish());
+    return receipt;
+}
+
+void write_short(RlpWriter& writer, const TransactionReceipt& receipt) {
+    const auto list = writer.begin_list();
+    writer.write(static_cast<std::uint64_t>(receipt.kind));
+    write_outcome(writer, receipt);
+    writer.write(receipt.cumulative_gas_used);
+    write_logs(writer, receipt.logs);
+    writer.end_list(list);
+}
+
+Result<TransactionReceipt, RlpError> read_short(RlpReaderView& reader) {
+    MILLRACE_TRY(RlpReaderView list, reader.read_list());
+    TransactionReceipt receipt;
+    MILLRACE_TRY(const std::uint64_t kind, list.read_u64());
+    if (kind > static_cast<std::uint64_t>(TransactionKind::set_code))
+        return Err{RlpError::bad_value};
+    receipt.kind = static_cast<TransactionKind>(kind);
+    MILLRACE_TRY_VOID(read_outcome(list, receipt));
+    MILLRACE_TRY(receipt.cumulative_gas_used, list.read_u64());
+    MILLRACE_TRY_VOID(read_logs(list, receipt));
+    MILLRACE_TRY_VOID(list.finish());
+    for (const Log& log : receipt.logs)
+        add_to_bloom(receipt.logs_bloom, log);
     return receipt;
 }
 

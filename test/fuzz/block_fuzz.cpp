@@ -77,17 +77,9 @@ bool is_block(const std::string& raw) {
     return true;
 }
 
-bool is_receipt(const std::string& raw) {
-    if (raw.empty()) return false;
-    const auto first = static_cast<unsigned char>(raw[0]);
-    if (first < 0xc0 && (first < 1 || first > 4)) return false;
-    const auto tree = millrace::fuzz::read_tree(first < 0xc0 ? raw.substr(1) : raw);
-    if (!tree || !tree->is_list || tree->items.size() != 4) return false;
-    const std::vector<Item>& f = tree->items;
-    const bool status = is_number(f[0], 1) && millrace::fuzz::number_of(f[0]) <= 1;
-    if (!status && !is_bytes(f[0], 32)) return false;
-    if (!is_number(f[1], 8) || !is_bytes(f[2], 256) || !f[3].is_list) return false;
-    for (const Item& log : f[3].items) {
+bool are_logs(const Item& logs) {
+    if (!logs.is_list) return false;
+    for (const Item& log : logs.items) {
         if (!log.is_list || log.items.size() != 3 || !is_bytes(log.items[0], 20)) return false;
         if (!log.items[1].is_list || log.items[1].items.size() > 4) return false;
         for (const Item& topic : log.items[1].items)
@@ -95,6 +87,28 @@ bool is_receipt(const std::string& raw) {
         if (log.items[2].is_list) return false;
     }
     return true;
+}
+
+bool is_outcome(const Item& item) {
+    return (is_number(item, 1) && millrace::fuzz::number_of(item) <= 1) || is_bytes(item, 32);
+}
+
+bool is_short_receipt(const std::string& raw) {
+    const auto tree = millrace::fuzz::read_tree(raw);
+    if (!tree || !tree->is_list || tree->items.size() != 4) return false;
+    const std::vector<Item>& f = tree->items;
+    return is_number(f[0], 1) && millrace::fuzz::number_of(f[0]) <= 4 && is_outcome(f[1]) &&
+           is_number(f[2], 8) && are_logs(f[3]);
+}
+
+bool is_receipt(const std::string& raw) {
+    if (raw.empty()) return false;
+    const auto first = static_cast<unsigned char>(raw[0]);
+    if (first < 0xc0 && (first < 1 || first > 4)) return false;
+    const auto tree = millrace::fuzz::read_tree(first < 0xc0 ? raw.substr(1) : raw);
+    if (!tree || !tree->is_list || tree->items.size() != 4) return false;
+    const std::vector<Item>& f = tree->items;
+    return is_outcome(f[0]) && is_number(f[1], 8) && is_bytes(f[2], 256) && are_logs(f[3]);
 }
 
 }  // namespace
@@ -108,5 +122,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto receipt = millrace::types::decode_transaction_receipt(input);
     MILLRACE_ASSERT(receipt.has_value() == is_receipt(raw));
     if (receipt) MILLRACE_ASSERT(receipt->encode() == millrace::to_bytes(input));
+    millrace::codec::RlpReaderView reader{input};
+    const auto kept = millrace::types::read_short(reader);
+    MILLRACE_ASSERT((kept.has_value() && reader.at_end()) == is_short_receipt(raw));
+    if (kept && reader.at_end()) {
+        millrace::codec::RlpWriter writer;
+        write_short(writer, *kept);
+        MILLRACE_ASSERT(std::move(writer).take() == millrace::to_bytes(input));
+    }
     return 0;
 }

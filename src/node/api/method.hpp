@@ -47,6 +47,8 @@ using AnswerLater = std::function<void(Answer)>;
 inline Err<RpcError> server_error(std::string message) {
     return Err{RpcError{RpcError::server_error, std::move(message)}};
 }
+/// ChainView::prove() and roots() gave nothing.
+Err<RpcError> no_tries_of(Height height);
 inline RpcError timed_out_error() {
     return RpcError{RpcError::timed_out, "request timed out"};
 }

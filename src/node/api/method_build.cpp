@@ -170,7 +170,8 @@ Answer build_block(const Call& call) {
     MILLRACE_TRY(const auto state, call.state(id));
     const auto parent = call.view->header(height);
     auto roots = call.view->roots(height);
-    if (!parent || roots == nullptr) return server_error("header not found");
+    if (!parent) return server_error("header not found");
+    if (roots == nullptr) return no_tries_of(height);
     MILLRACE_TRY(const types::Header header, make_header(call, *parent, parent_hash, attributes));
 
     const ledger::ChainConfig& config = call.view->config();

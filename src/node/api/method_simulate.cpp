@@ -16,7 +16,7 @@ Answer simulate(const Call& call) {
     MILLRACE_TRY(const SimulationRequest request, read_simulation(call.at(0), *header));
     MILLRACE_TRY(auto state, call.state(id));
     auto roots = call.view->roots(base);
-    if (roots == nullptr) return server_error("the state of this block is pruned");
+    if (roots == nullptr) return no_tries_of(base);
     return Simulation{call, request, base, *header, std::move(state), std::move(roots)}.run();
 }
 

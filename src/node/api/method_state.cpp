@@ -143,10 +143,7 @@ Answer get_proof(const Call& call) {
             "its root yet: make one with evm_mine");
     }
     const auto proof = call.view->prove(height, address, keys);
-    if (!proof) {
-        return server_error("the state of block " + std::to_string(height.value) +
-                            " is pruned on this node");
-    }
+    if (!proof) return no_tries_of(height);
     JsonWriter out;
     out.begin('{').key("address").data(address).key("accountProof");
     write_nodes(out, proof->proof);

@@ -170,6 +170,13 @@ Read<Height> Call::require(const BlockId& id) const {
     return *height;
 }
 
+Err<RpcError> no_tries_of(Height height) {
+    return server_error("the state of block " + std::to_string(height.value) +
+                        " is pruned on this node, or more than " +
+                        std::to_string(state::LayeredRoots::undone_count_max) +
+                        " of its accounts and slots have changed since");
+}
+
 Read<std::shared_ptr<const state::StateView>> Call::state(const BlockId& id) const {
     MILLRACE_TRY(const Height height, require(id));
     auto found = view->state(height);
