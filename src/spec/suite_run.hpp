@@ -14,6 +14,7 @@ namespace millrace::spec {
 /// How a suite is run from the command line.
 struct SuiteOptions {
     bool as_json = false;
+    bool compiled = false;  ///< wasm: modules run as compiled code
     std::string fork;      ///< only cases of this fork; empty: all
     unsigned threads = 0;  ///< 0: one per processor
 };
