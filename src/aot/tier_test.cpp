@@ -199,6 +199,21 @@ TEST(Tier, host_functions_end_runs_and_see_fuel_as_in_the_interpreter) {
     }
 }
 
+TEST(Tier, a_load_that_only_an_untaken_select_uses_still_traps) {
+    // select(load(n), 5, n): found by seed 13281 of the first test; a pass of code generation had
+    // made the load conditional.
+    const FuncType type{{ValueType::i32}, {ValueType::i32}};
+    Tiers tiers{ModuleWriter{}
+                    .memory(1, 1)
+                    .function("f", type,
+                              {0x20, 0, 0x28, 0, 0, 0x41, 5, 0x20, 0, 0x41, 12, 0x76, 0x1b, 0x0b})
+                    .bytes()};
+    for (const std::uint32_t place : {0U, 5'000U, 65'532U, 65'533U, 1U << 31U, 0xffffffffU}) {
+        const Value args[] = {Value::i32(place)};
+        tiers.compare(args, 100);
+    }
+}
+
 TEST(Tier, code_of_another_module_is_refused) {
     const auto image = image_of(recursion());
     Store store;

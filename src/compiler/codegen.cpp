@@ -9,6 +9,7 @@
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/CommandLine.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
@@ -104,6 +105,11 @@ Outcome<CodeGenerator> CodeGenerator::create() {
         LLVMInitializeX86Target();
         LLVMInitializeX86TargetMC();
         LLVMInitializeX86AsmPrinter();
+        // That pass would make a load conditional which only a select uses, volatile or not; a load
+        // that faults is a trap, used or not.
+        constexpr const char* arguments[] = {"millrace-compile",
+                                             "-x86-cmov-converter-force-mem-operand=false"};
+        llvm::cl::ParseCommandLineOptions(2, arguments);
     });
     std::string error;
     const llvm::Target* target = llvm::TargetRegistry::lookupTarget(triple, error);
