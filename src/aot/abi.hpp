@@ -11,7 +11,7 @@
 ///
 /// A WebAssembly function is an LLVM function
 ///
-///     tailcc {i64 fuel, result} (NativeContext*, i64 fuel, i64 room, parameters...)
+///     fastcc or tailcc {i64 fuel, result} (NativeContext*, i64 fuel, i64 room, parameters...)
 ///
 /// `fuel` is what is left. It is subtracted by metering block, may go below zero, and is looked at
 /// on entry, at loop heads, before host calls and bulk operations, and when the run ends, in
@@ -27,6 +27,13 @@ struct NativeContext;
 
 /// Changes with anything in this file, and with the meaning of generated code.
 constexpr std::uint32_t engine_version = 1;
+
+/// How the functions of a module are called. Tail calls need that a callee clears the stack of its
+/// arguments, which costs every call a little.
+enum class Convention : std::uint32_t {
+    plain,  ///< LLVM's fastcc
+    tail,   ///< LLVM's tailcc
+};
 
 /// Something that code can call. A host function has no code: it is called through
 /// NativeContext::call_host by a thunk of the caller's module.

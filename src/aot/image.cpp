@@ -6,7 +6,6 @@
 #include <array>
 #include <cstring>
 
-#include "aot/abi.hpp"
 #include "base/assert.hpp"
 #include "crypto/hash.hpp"
 #include "wasm/fuel.hpp"
@@ -18,8 +17,8 @@ namespace {
 constexpr std::array<std::uint8_t, 8> magic{'M', 'L', 'R', 'C', 'O', 'D', 'E', 1};
 constexpr std::size_t target_size = 32;
 constexpr std::size_t digest_size = 32;
-// magic, engine, fuel table, target, module, stack bytes, functions, code bytes
-constexpr std::size_t header_size = 8 + 4 + 4 + target_size + 32 + 8 + 8 + 8;
+// magic, engine, fuel table, convention, target, module, stack bytes, functions, code bytes
+constexpr std::size_t header_size = 8 + 4 + 4 + 4 + target_size + 32 + 8 + 8 + 8;
 
 template <typename Word>
 void put(Bytes& target, Word word) {
@@ -56,6 +55,7 @@ Bytes encode_image(const Image& image) {
     bytes.insert(bytes.end(), magic.begin(), magic.end());
     put(bytes, engine_version);
     put(bytes, wasm::fuel::table_version);
+    put(bytes, static_cast<std::uint32_t>(image.convention));
     const auto target = target_field();
     bytes.insert(bytes.end(), target.begin(), target.end());
     bytes.insert(bytes.end(), image.module.view().begin(), image.module.view().end());
@@ -80,12 +80,16 @@ Outcome<Image> decode_image(ByteView bytes) {
     rest = rest.subspan(magic.size());
     const auto engine = take<std::uint32_t>(rest);
     const auto fuel = take<std::uint32_t>(rest);
+    const auto convention = take<std::uint32_t>(rest);
     if (engine != engine_version || fuel != wasm::fuel::table_version)
         return Err{refused("it was made by another version of the engine")};
     if (!std::ranges::equal(rest.first(target_size), target_field()))
         return Err{refused("it was made for other processors")};
     rest = rest.subspan(target_size);
+    if (convention > static_cast<std::uint32_t>(Convention::tail))
+        return Err{refused("it has an unknown convention")};
     Image image;
+    image.convention = static_cast<Convention>(convention);
     std::ranges::copy(rest.first(32), image.module.bytes.begin());
     rest = rest.subspan(32);
     image.stack_bytes = take<std::uint64_t>(rest);
@@ -111,7 +115,7 @@ Outcome<Image> decode_image(ByteView bytes) {
 }
 
 std::uint64_t stated_stack_bytes(ByteView bytes) noexcept {
-    constexpr std::size_t place = 8 + 4 + 4 + target_size + 32;
+    constexpr std::size_t place = 8 + 4 + 4 + 4 + target_size + 32;
     if (bytes.size() < place + 8) return 0;
     ByteView field = bytes.subspan(place);
     return take<std::uint64_t>(field);

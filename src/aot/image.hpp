@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "aot/abi.hpp"
 #include "base/bytes.hpp"
 #include "base/failure.hpp"
 
@@ -33,6 +34,7 @@ struct FunctionEntry {
 };
 
 struct Image {
+    Convention convention = Convention::plain;
     Hash32 module;  ///< SHA-256 of the module's bytes
     /// Bytes of native stack that the deepest chain of calls can take, within the limits of a run.
     std::uint64_t stack_bytes = 0;

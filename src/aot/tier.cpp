@@ -229,6 +229,11 @@ class Tier : public wasm::NativeTier {
             return "the compiled code is that of another module";
         if (image.value()->function_count() != module.bodies.size())
             return "the compiled code lacks functions of the module";
+        // They could call each other through tables and imports.
+        for (const auto& other : attached_) {
+            if (other->image->convention() != image.value()->convention())
+                return "compiled modules with and without tail calls cannot be linked together";
+        }
         if (!prepare_for_faults()) return "this process cannot handle faults of compiled code";
         if (!make_stack(image.value()->stack_bytes()))
             return "this machine has no memory for the module's calls";

@@ -36,6 +36,7 @@ class LoadedImage {
     LoadedImage& operator=(const LoadedImage&) = delete;
 
     [[nodiscard]] const Hash32& module() const noexcept { return image_.module; }
+    [[nodiscard]] Convention convention() const noexcept { return image_.convention; }
     [[nodiscard]] std::uint64_t stack_bytes() const noexcept { return image_.stack_bytes; }
     [[nodiscard]] std::size_t function_count() const noexcept { return image_.functions.size(); }
     [[nodiscard]] const std::uint8_t* code() const noexcept { return code_; }

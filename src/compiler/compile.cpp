@@ -38,11 +38,22 @@ std::vector<Part> split(const wasm::ModuleData& module) {
     return parts;
 }
 
+/// Only modules with tail calls pay for the convention that they need.
+aot::Convention convention_of(const wasm::ModuleData& module) {
+    for (const wasm::Body& body : module.bodies) {
+        for (const wasm::Instr& instr : wasm::translate(module, body).instrs) {
+            if (instr.op == wasm::IrOp::return_call || instr.op == wasm::IrOp::return_call_indirect)
+                return aot::Convention::tail;
+        }
+    }
+    return aot::Convention::plain;
+}
+
 /// Thunks for every type that functions have, and for those that a host's may have.
-Outcome<Bytes> compile_thunks(const wasm::ModuleData& module) {
+Outcome<Bytes> compile_thunks(const wasm::ModuleData& module, aot::Convention convention) {
     MILLRACE_TRY(CodeGenerator generator, CodeGenerator::create());
     llvm::LLVMContext context;
-    Unit unit{context, module, "thunks"};
+    Unit unit{context, module, "thunks", convention};
     std::set<std::uint32_t> entered;
     for (const wasm::Body& body : module.bodies)
         entered.insert(body.type);
@@ -54,10 +65,10 @@ Outcome<Bytes> compile_thunks(const wasm::ModuleData& module) {
 }
 
 Outcome<Bytes> compile_part(const wasm::ModuleData& module, const Part& part,
-                            std::vector<FrameUse>& frames) {
+                            aot::Convention convention, std::vector<FrameUse>& frames) {
     MILLRACE_TRY(CodeGenerator generator, CodeGenerator::create());
     llvm::LLVMContext context;
-    Unit unit{context, module, "part" + std::to_string(part.first)};
+    Unit unit{context, module, "part" + std::to_string(part.first), convention};
     for (std::uint32_t index = part.first; index < part.first + part.count; ++index) {
         const wasm::Code code = wasm::translate(module, module.bodies[index]);
         frames[index] = frame_use(module, code);
@@ -71,13 +82,15 @@ Outcome<Bytes> compile_part(const wasm::ModuleData& module, const Part& part,
 Outcome<aot::Image> compile_module(const wasm::Module& loaded, const CompileOptions& options) {
     const wasm::ModuleData& module = loaded.data();
     const std::vector<Part> parts = split(module);
+    const aot::Convention convention = convention_of(module);
     std::vector<FrameUse> frames(module.bodies.size());
     std::vector<Outcome<Bytes>> objects(parts.size() + 1, Outcome<Bytes>{Bytes{}});
     std::atomic<std::size_t> next{0};
     const auto work = [&] {
         for (std::size_t index = next++; index < objects.size(); index = next++) {
-            objects[index] = index < parts.size() ? compile_part(module, parts[index], frames)
-                                                  : compile_thunks(module);
+            objects[index] = index < parts.size()
+                                 ? compile_part(module, parts[index], convention, frames)
+                                 : compile_thunks(module, convention);
         }
     };
     {
@@ -93,6 +106,7 @@ Outcome<aot::Image> compile_module(const wasm::Module& loaded, const CompileOpti
     }
     MILLRACE_TRY(LinkedCode linked, link_objects(bytes));
     aot::Image image;
+    image.convention = convention;
     image.module = crypto::sha256(module.bytes);
     for (std::uint32_t index = 0; index < module.bodies.size(); ++index) {
         const std::string name = "f" + std::to_string(module.imported_functions + index);

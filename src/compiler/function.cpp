@@ -537,7 +537,7 @@ class Lowering : public TrapSink {
             ++slot;
         }
         llvm::CallInst* returned = at_.CreateCall(unit_.function_type(type), target.code, args);
-        returned->setCallingConv(llvm::CallingConv::Tail);
+        returned->setCallingConv(unit_.convention());
         if (is_last) {
             // The callee takes this call's place: its frame, its room, and whoever waits for it.
             returned->setTailCallKind(llvm::CallInst::TCK_MustTail);

@@ -13,8 +13,11 @@ namespace millrace::compiler {
 
 using aot::NativeContext;
 
-Unit::Unit(llvm::LLVMContext& context, const wasm::ModuleData& source, const std::string& name)
-    : context_{context},
+Unit::Unit(llvm::LLVMContext& context, const wasm::ModuleData& source, const std::string& name,
+           aot::Convention convention)
+    : convention_{convention == aot::Convention::tail ? llvm::CallingConv::Tail
+                                                      : llvm::CallingConv::Fast},
+      context_{context},
       source_{source},
       module_{std::make_unique<llvm::Module>(name, context)},
       types_{llvm::Type::getInt32Ty(context), llvm::Type::getInt64Ty(context),
@@ -64,7 +67,7 @@ llvm::FunctionType* Unit::function_type(const wasm::FuncType& type) const {
 llvm::Function* Unit::function(std::uint32_t index) {
     llvm::Function* function = declare(
         "f" + std::to_string(index), function_type(source_.types[source_.functions[index]]), false);
-    function->setCallingConv(llvm::CallingConv::Tail);
+    function->setCallingConv(convention_);
     set_attributes(*function);
     return function;
 }
@@ -75,7 +78,7 @@ llvm::Function* Unit::host_thunk(std::uint32_t type) {
     const auto first = std::find(types.begin(), types.end(), types[type]);
     llvm::Function* function =
         declare("h" + std::to_string(first - types.begin()), function_type(types[type]), false);
-    function->setCallingConv(llvm::CallingConv::Tail);
+    function->setCallingConv(convention_);
     set_attributes(*function);
     return function;
 }
@@ -192,7 +195,7 @@ void Unit::define_entry_thunk(std::uint32_t type_index) {
         args.push_back(from_slot(at, bits, params[index]));
     }
     llvm::CallInst* returned = at.CreateCall(function_type(type), thunk->getArg(0), args);
-    returned->setCallingConv(llvm::CallingConv::Tail);
+    returned->setCallingConv(convention_);
     const auto results = take_results(at, thunk->getArg(1), returned, type);
     const auto types = slot_types(type.results);
     for (std::size_t index = 0; index < results.size(); ++index) {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "aot/abi.hpp"
 #include "compiler/operations.hpp"
 #include "wasm/module_data.hpp"
 
@@ -30,12 +31,14 @@ using Builder = llvm::IRBuilder<llvm::NoFolder>;
 
 class Unit {
   public:
-    Unit(llvm::LLVMContext& context, const wasm::ModuleData& module, const std::string& name);
+    Unit(llvm::LLVMContext& context, const wasm::ModuleData& module, const std::string& name,
+         aot::Convention convention);
 
     [[nodiscard]] const wasm::ModuleData& source() const noexcept { return source_; }
     [[nodiscard]] llvm::Module& module() noexcept { return *module_; }
     [[nodiscard]] llvm::LLVMContext& context() noexcept { return context_; }
 
+    [[nodiscard]] llvm::CallingConv::ID convention() const noexcept { return convention_; }
     [[nodiscard]] llvm::Type* type(Type type) const noexcept {
         return types_[static_cast<std::size_t>(type)];
     }
@@ -79,6 +82,7 @@ class Unit {
   private:
     llvm::Function* declare(const std::string& name, llvm::FunctionType* type, bool is_internal);
 
+    llvm::CallingConv::ID convention_;
     llvm::LLVMContext& context_;
     const wasm::ModuleData& source_;
     std::unique_ptr<llvm::Module> module_;
