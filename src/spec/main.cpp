@@ -42,7 +42,10 @@ constexpr Suite suites[] = {
      [](const std::filesystem::path& folder, const SuiteOptions& options) {
          return millrace::spec::run_wasm_suite(folder, options.as_json, options.compiled);
      }},
-    {"wasi", "the compiled modules of wasi-testsuite", "", plain<millrace::spec::run_wasi_suite>},
+    {"wasi", "the compiled modules of wasi-testsuite", "",
+     [](const std::filesystem::path& folder, const SuiteOptions& options) {
+         return millrace::spec::run_wasi_suite(folder, options.as_json, options.compiled);
+     }},
     {"evm-precompiles", "go-ethereum's vectors of the precompiled contracts", "",
      plain<millrace::spec::run_evm_precompile_suite>},
     {"evm-vm", "frames of the machine alone: VMTests and two-operand vectors", "",
