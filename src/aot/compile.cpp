@@ -110,6 +110,7 @@ Outcome<ChildPipes> start_compiler(const std::string& program, std::vector<std::
     MILLRACE_TRY(Pipe words, make_pipe());
     arguments.insert(arguments.begin(), program);
     std::vector<char*> list;
+    list.reserve(arguments.size() + 1);
     for (std::string& argument : arguments)
         list.push_back(argument.data());
     list.push_back(nullptr);

@@ -14,8 +14,8 @@
 
 namespace millrace::wasm {
 
-/// Room for a linear memory at an address that never changes, from outside the engine. Compiled code
-/// reaches it without a bounds check: what lies beyond the committed pages must fault.
+/// Room for a linear memory at an address that never changes, from outside the engine. Compiled
+/// code reaches it without a bounds check: what lies beyond the committed pages must fault.
 class MemoryRegion {
   public:
     virtual ~MemoryRegion() = default;
