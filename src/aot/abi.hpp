@@ -20,13 +20,14 @@
 /// a register; more lie in NativeContext::values. Floats cross every call with exact bits.
 ///
 /// A memory's base never moves. Eight bytes below it lies the fuel at the latest access: what the
-/// signal handler reports when an access faults.
+/// signal handler reports when an access faults; below that, the memory's size, which loops are
+/// checked against as a whole.
 namespace millrace::aot {
 
 struct NativeContext;
 
 /// Changes with anything in this file, and with the meaning of generated code.
-constexpr std::uint32_t engine_version = 1;
+constexpr std::uint32_t engine_version = 2;
 
 /// How the functions of a module are called. Tail calls need that a callee clears the stack of its
 /// arguments, which costs every call a little.
@@ -93,7 +94,8 @@ struct NativeContext {
 using EntryThunk = std::int64_t (*)(const void* code, NativeContext*, std::int64_t fuel,
                                     std::uint64_t room, std::uint64_t* slots);
 
-constexpr std::int64_t fuel_cell_offset = -8;  ///< from a memory's base
+constexpr std::int64_t fuel_cell_offset = -8;   ///< from a memory's base
+constexpr std::int64_t size_cell_offset = -16;  ///< the memory's bytes, 64 bits
 /// Furthest byte that a 32-bit address and a 32-bit offset can reach, and the widest access.
 constexpr std::uint64_t memory_reach = (1ULL << 33) + 65'536;
 

@@ -74,6 +74,8 @@ class Region : public wasm::MemoryRegion {
         if (mprotect(base() + committed_, size - committed_, PROT_READ | PROT_WRITE) != 0)
             return false;
         committed_ = size;
+        const std::uint64_t told = size;
+        std::memcpy(base() + size_cell_offset, &told, sizeof told);
         return true;
     }
     [[nodiscard]] AddressRange range() const noexcept {

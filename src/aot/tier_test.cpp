@@ -7,6 +7,7 @@
 
 #include "aot/compile.hpp"
 #include "aot/float_program.hpp"
+#include "aot/loop_program.hpp"
 #include "aot/tier.hpp"
 #include "wasm/instance.hpp"
 #include "wasm/module_data.hpp"
@@ -150,6 +151,28 @@ TEST(Tier, agrees_with_the_interpreter_on_the_bits_of_floats) {
     EXPECT_GT(ends["returned "], 100);
     EXPECT_GT(ends["trap"], 100);
     EXPECT_GT(ends["out of fuel"], 100);
+}
+
+TEST(Tier, agrees_with_the_interpreter_on_loops_through_memory) {
+    Ends ends;
+    for (std::uint64_t seed = first_seed(); seed < first_seed() + rounds(600); ++seed) {
+        SCOPED_TRACE(seed);
+        Tiers tiers{twin::LoopProgram{seed}.module()};
+        // A NaN to put in memory, and where addresses start; further rounds in the high half.
+        for (const std::uint64_t moved : {0ULL, 8ULL, 3ULL << 32U, (20ULL << 32U) + 52}) {
+            const Value args[] = {Value::i64(0xfff4000000000001), Value::i64(moved)};
+            const Shown whole = tiers.compare(args, 30'000);
+            count(ends, whole);
+            for (const std::uint64_t less :
+                 {std::uint64_t{1}, std::uint64_t{2}, whole.fuel / 10, whole.fuel / 3})
+                count(ends, tiers.compare(args, whole.fuel - std::min(less, whole.fuel)));
+        }
+        if (HasFailure()) break;
+    }
+    if (rounds(600) < 600) return;
+    EXPECT_GT(ends["returned "], 100);
+    EXPECT_GT(ends["trap"], 100);
+    EXPECT_GT(ends["out of fuel"], 20);
 }
 
 /// f(n): f(n - 1) + 1, down to 0.

@@ -26,10 +26,12 @@
 #include <llvm/Transforms/Scalar/Reassociate.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 #include <llvm/Transforms/Utils/Mem2Reg.h>
+#include <llvm/Transforms/Vectorize/SLPVectorizer.h>
 
 #include <mutex>
 
 #include "compiler/exact_nan.hpp"
+#include "compiler/fast_loops.hpp"
 
 namespace millrace::compiler {
 namespace {
@@ -81,12 +83,21 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
     second.addPass(llvm::ADCEPass{});
     second.addPass(
         llvm::SimplifyCFGPass{llvm::SimplifyCFGOptions{}.convertSwitchRangeToICmp(true)});
+    llvm::FunctionPassManager fast;
+    fast.addPass(llvm::ADCEPass{});
+    fast.addPass(llvm::SLPVectorizerPass{});
+    fast.addPass(llvm::ADCEPass{});
     for (llvm::Function& function : module) {
         if (function.isDeclaration()) continue;
         first.run(function, functions);
         place_exact_nans(function);
         functions.invalidate(function, llvm::PreservedAnalyses::none());
         second.run(function, functions);
+        if (make_fast_loops(function, functions)) {
+            functions.invalidate(function, llvm::PreservedAnalyses::none());
+            fast.run(function, functions);
+            check_fast_stores(function, functions);
+        }
         expand_exact_nans(function);
         functions.invalidate(function, llvm::PreservedAnalyses::none());
     }

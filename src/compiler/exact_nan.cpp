@@ -32,13 +32,6 @@ Origin join(Origin left, Origin right) {
     return static_cast<Origin>(static_cast<unsigned>(left) | static_cast<unsigned>(right));
 }
 
-bool is_exact_call(const llvm::Value* value) {
-    const auto* call = llvm::dyn_cast<llvm::CallInst>(value);
-    if (call == nullptr || call->getCalledFunction() == nullptr) return false;
-    const llvm::StringRef name = call->getCalledFunction()->getName();
-    return name == exact_f32_name || name == exact_f64_name;
-}
-
 /// Whether the instruction passes its first operand's payload on.
 bool changes_sign_only(const llvm::Instruction& instr) {
     if (instr.getOpcode() == llvm::Instruction::FNeg) return true;
@@ -189,6 +182,13 @@ class Placement {
 };
 
 }  // namespace
+
+bool is_exact_call(const llvm::Value* value) {
+    const auto* call = llvm::dyn_cast<llvm::CallInst>(value);
+    if (call == nullptr || call->getCalledFunction() == nullptr) return false;
+    const llvm::StringRef name = call->getCalledFunction()->getName();
+    return name == exact_f32_name || name == exact_f64_name;
+}
 
 void place_exact_nans(llvm::Function& function) {
     Placement{function}.run();

@@ -23,4 +23,6 @@ namespace millrace::compiler {
 void place_exact_nans(llvm::Function& function);
 void expand_exact_nans(llvm::Function& function);
 
+bool is_exact_call(const llvm::Value* value);
+
 }  // namespace millrace::compiler
