@@ -71,8 +71,10 @@ class Versions {
     [[nodiscard]] unsigned unrolling() const {
         if (plan_.float_stores.empty() || !plan_.is_only_exit || loop_.getNumBlocks() != 1)
             return 1;
-        constexpr std::size_t enough_stores = 6;
-        constexpr std::size_t most_instructions = 160;
+        constexpr std::size_t few_stores = 4;
+        constexpr std::size_t enough_stores = 12;
+        constexpr std::size_t most_instructions = 200;
+        if (plan_.float_stores.size() > few_stores) return 1;
         unsigned count = 1;
         while (count * plan_.float_stores.size() < enough_stores &&
                2 * count * loop_.getHeader()->size() <= most_instructions)
