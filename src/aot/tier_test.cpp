@@ -237,6 +237,41 @@ TEST(Tier, a_load_that_only_an_untaken_select_uses_still_traps) {
     }
 }
 
+/// f(a, b): 256 bytes of a pattern, then memory.copy(a, b, length) and memory.fill(b, a, length).
+Bytes copy_and_fill(std::uint32_t length) {
+    const FuncType type{{ValueType::i32, ValueType::i32}, {}};
+    Bytes code{
+        0x03, 0x40, 0x20, 2, 0x20, 2,    0x41, 0x95, 0x01, 0x6c, 0x3a, 0,    0,  // loop, store8
+        0x20, 2,    0x41, 1, 0x6a, 0x22, 2,    0x41, 0x80, 0x02, 0x47, 0x0d, 0, 0x0b};
+    const Bytes size{0x41, static_cast<std::uint8_t>(length % 128 + 128),
+                     static_cast<std::uint8_t>(length / 128)};
+    ModuleWriter::append(code, {0x20, 0, 0x20, 1});
+    ModuleWriter::append(code, size);
+    ModuleWriter::append(code, {0xfc, 0x0a, 0, 0, 0x20, 1, 0x20, 0});
+    ModuleWriter::append(code, size);
+    ModuleWriter::append(code, {0xfc, 0x0b, 0});
+    code.push_back(0x0b);
+    return ModuleWriter{}.memory(1, 1).function("f", type, code, 1).bytes();
+}
+
+TEST(Tier, copies_of_few_bytes_are_those_of_the_interpreter) {
+    for (const std::uint32_t length : {0U, 1U, 2U, 3U, 5U, 7U, 8U, 12U, 15U, 16U, 17U, 31U, 33U,
+                                       133U, 240U, 255U, 256U, 257U, 1'000U}) {
+        SCOPED_TRACE(length);
+        Tiers tiers{copy_and_fill(length)};
+        const std::uint32_t last = 65'536 - length;
+        const std::uint32_t places[][2] = {{100, 103},    {103, 100},      {50, 50},
+                                           {last, 9},     {9, last},       {last + 1, 9},
+                                           {9, last + 1}, {0x80000000, 9}, {9, 0xffffffff}};
+        for (const auto& [a, b] : places) {
+            const Value args[] = {Value::i32(a), Value::i32(b)};
+            const std::uint64_t used = tiers.compare(args, 100'000).fuel;
+            for (std::uint64_t less = 1; less < 40; ++less)
+                tiers.compare(args, used - less);
+        }
+    }
+}
+
 TEST(Tier, code_of_another_module_is_refused) {
     const auto image = image_of(recursion());
     Store store;

@@ -32,6 +32,7 @@
 
 #include "compiler/exact_nan.hpp"
 #include "compiler/fast_loops.hpp"
+#include "compiler/small_copies.hpp"
 
 namespace millrace::compiler {
 namespace {
@@ -98,6 +99,7 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
             fast.run(function, functions);
             check_fast_stores(function, functions);
         }
+        inline_small_copies(function);
         expand_exact_nans(function);
         functions.invalidate(function, llvm::PreservedAnalyses::none());
     }
