@@ -36,6 +36,9 @@ enum class Convention : std::uint32_t {
     tail,   ///< LLVM's tailcc
 };
 
+/// Code that counts no fuel is for measurements of what counting costs. No task runs on it.
+enum class Metering : std::uint8_t { exact, none };
+
 /// Something that code can call. A host function has no code: it is called through
 /// NativeContext::call_host by a thunk of the caller's module.
 struct Callee {

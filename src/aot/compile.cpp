@@ -185,7 +185,8 @@ Outcome<Bytes> compile_elsewhere(ByteView module, const CompileJob& job) {
     const std::string program = job.program.empty() ? default_program() : job.program;
     MILLRACE_TRY(ChildPipes pipes,
                  start_compiler(program, {"-", "-", "--threads", std::to_string(job.threads),
-                                          "--seconds", std::to_string(job.seconds_max)}));
+                                          "--seconds", std::to_string(job.seconds_max), "--metered",
+                                          job.metering == Metering::exact ? "1" : "0"}));
     Child child{pipes.pid};
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{job.seconds_max};
     Talk done = talk(module, std::move(pipes.question), std::move(pipes.answer),

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "aot/abi.hpp"
 #include "base/bytes.hpp"
 #include "base/failure.hpp"
 
@@ -16,6 +17,7 @@ struct CompileJob {
     std::string program;        ///< empty: ../libexec/millrace-compile beside this program's folder
     std::uint32_t threads = 0;  ///< 0: one for each processor
     std::uint64_t seconds_max = 600;  ///< of real time; then it is killed
+    Metering metering = Metering::exact;
 };
 
 /// The image's bytes (image.hpp). The compiler reads the module from a pipe and writes to another,

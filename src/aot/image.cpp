@@ -46,6 +46,11 @@ Failure refused(std::string what) {
             "compile the module again (millrace wasm compile)"};
 }
 
+/// The version of the fuel table that the code counts by; 0 for none.
+std::uint32_t table_of(Metering metering) {
+    return metering == Metering::exact ? wasm::fuel::table_version : 0;
+}
+
 }  // namespace
 
 Bytes encode_image(const Image& image) {
@@ -54,7 +59,7 @@ Bytes encode_image(const Image& image) {
     bytes.reserve(header_size + 8 * image.functions.size() + image.code.size() + digest_size);
     bytes.insert(bytes.end(), magic.begin(), magic.end());
     put(bytes, engine_version);
-    put(bytes, wasm::fuel::table_version);
+    put(bytes, table_of(image.metering));
     put(bytes, static_cast<std::uint32_t>(image.convention));
     const auto target = target_field();
     bytes.insert(bytes.end(), target.begin(), target.end());
@@ -72,7 +77,7 @@ Bytes encode_image(const Image& image) {
     return bytes;
 }
 
-Outcome<Image> decode_image(ByteView bytes) {
+Outcome<Image> decode_image(ByteView bytes, Metering metering) {
     if (bytes.size() < header_size + digest_size) return Err{refused("it is too short")};
     ByteView rest = bytes;
     if (!std::ranges::equal(rest.first(magic.size()), magic))
@@ -81,7 +86,7 @@ Outcome<Image> decode_image(ByteView bytes) {
     const auto engine = take<std::uint32_t>(rest);
     const auto fuel = take<std::uint32_t>(rest);
     const auto convention = take<std::uint32_t>(rest);
-    if (engine != engine_version || fuel != wasm::fuel::table_version)
+    if (engine != engine_version || fuel != table_of(metering))
         return Err{refused("it was made by another version of the engine")};
     if (!std::ranges::equal(rest.first(target_size), target_field()))
         return Err{refused("it was made for other processors")};
@@ -89,6 +94,7 @@ Outcome<Image> decode_image(ByteView bytes) {
     if (convention > static_cast<std::uint32_t>(Convention::tail))
         return Err{refused("it has an unknown convention")};
     Image image;
+    image.metering = metering;
     image.convention = static_cast<Convention>(convention);
     std::ranges::copy(rest.first(32), image.module.bytes.begin());
     rest = rest.subspan(32);

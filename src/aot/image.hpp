@@ -35,6 +35,7 @@ struct FunctionEntry {
 
 struct Image {
     Convention convention = Convention::plain;
+    Metering metering = Metering::exact;
     Hash32 module;  ///< SHA-256 of the module's bytes
     /// Bytes of native stack that the deepest chain of calls can take, within the limits of a run.
     std::uint64_t stack_bytes = 0;
@@ -45,7 +46,7 @@ struct Image {
 Bytes encode_image(const Image& image);
 
 /// A Failure says what is wrong with the bytes, and that the module has to be compiled again.
-Outcome<Image> decode_image(ByteView bytes);
+Outcome<Image> decode_image(ByteView bytes, Metering metering = Metering::exact);
 
 /// What an image says of its stack, unchecked, for whoever makes room before it is decoded; 0 when
 /// there is nothing to read.

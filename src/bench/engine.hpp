@@ -50,6 +50,10 @@ std::unique_ptr<Engine> make_interpreter_engine(const std::filesystem::path& fol
 std::unique_ptr<Engine> make_compiled_engine(const std::filesystem::path& folder,
                                              std::string& absence);
 
+/// The same code without fuel: what counting costs.
+std::unique_ptr<Engine> make_unmetered_engine(const std::filesystem::path& folder,
+                                              std::string& absence);
+
 /// Processor time of this process in seconds.
 double processor_seconds();
 

@@ -17,9 +17,12 @@ namespace fs = std::filesystem;
 
 class CompiledEngine : public Engine {
   public:
-    explicit CompiledEngine(fs::path folder) : folder_{std::move(folder)} {}
+    CompiledEngine(fs::path folder, aot::Metering metering)
+        : folder_{std::move(folder)}, metering_{metering} {}
 
-    [[nodiscard]] std::string name() const override { return "compiled"; }
+    [[nodiscard]] std::string name() const override {
+        return is_metered() ? "compiled" : "unmetered";
+    }
 
     Outcome<Sample> run(const Kernel& kernel) override {
         const fs::path path = folder_ / (kernel.name + ".wasm");
@@ -45,34 +48,47 @@ class CompiledEngine : public Engine {
             return Err{
                 Failure{"the kernel ended with: " + wasm::to_text(outcome), path.string(), ""}};
         }
-        return Sample{static_cast<std::int64_t>(returned->values[0].as_i64()), seconds,
-                      store.fuel_used() - fuel_before};
+        Sample sample{static_cast<std::int64_t>(returned->values[0].as_i64()), seconds, {}};
+        if (is_metered()) sample.fuel = store.fuel_used() - fuel_before;
+        return sample;
     }
 
   private:
+    [[nodiscard]] bool is_metered() const noexcept { return metering_ == aot::Metering::exact; }
     using Image = std::shared_ptr<const aot::LoadedImage>;
     /// Compiled at the first run of a kernel; that time is not measured here.
     Outcome<Image> image_of(const std::string& name, ByteView bytes) {
         Image& known = images_[name];
         if (known == nullptr) {
-            MILLRACE_TRY(const Bytes file, aot::compile_elsewhere(bytes));
-            MILLRACE_TRY(known, aot::LoadedImage::load(file));
+            aot::CompileJob job;
+            job.metering = metering_;
+            MILLRACE_TRY(const Bytes file, aot::compile_elsewhere(bytes, job));
+            MILLRACE_TRY(known, aot::LoadedImage::load(file, metering_));
         }
         return known;
     }
 
     fs::path folder_;
+    aot::Metering metering_;
     std::map<std::string, Image> images_;
 };
 
-}  // namespace
-
-std::unique_ptr<Engine> make_compiled_engine(const fs::path& folder, std::string& absence) {
+std::unique_ptr<Engine> make(const fs::path& folder, std::string& absence, aot::Metering metering) {
     if (!fs::exists(folder / "gemm.wasm")) {
         absence = "clang-19 was absent when this program was built";
         return nullptr;
     }
-    return std::make_unique<CompiledEngine>(folder);
+    return std::make_unique<CompiledEngine>(folder, metering);
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> make_compiled_engine(const fs::path& folder, std::string& absence) {
+    return make(folder, absence, aot::Metering::exact);
+}
+
+std::unique_ptr<Engine> make_unmetered_engine(const fs::path& folder, std::string& absence) {
+    return make(folder, absence, aot::Metering::none);
 }
 
 }  // namespace millrace::bench

@@ -66,6 +66,7 @@ Outcome<Report> compare_engines(const WasmOptions& options) {
     };
     constexpr Candidate candidates[] = {{"native", make_native_engine},
                                         {"compiled", make_compiled_engine},
+                                        {"unmetered", make_unmetered_engine},
                                         {"node", make_node_engine},
                                         {"interpreter", make_interpreter_engine}};
     Report report;

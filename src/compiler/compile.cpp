@@ -65,10 +65,11 @@ Outcome<Bytes> compile_thunks(const wasm::ModuleData& module, aot::Convention co
 }
 
 Outcome<Bytes> compile_part(const wasm::ModuleData& module, const Part& part,
-                            aot::Convention convention, std::vector<FrameUse>& frames) {
+                            aot::Convention convention, aot::Metering metering,
+                            std::vector<FrameUse>& frames) {
     MILLRACE_TRY(CodeGenerator generator, CodeGenerator::create());
     llvm::LLVMContext context;
-    Unit unit{context, module, "part" + std::to_string(part.first), convention};
+    Unit unit{context, module, "part" + std::to_string(part.first), convention, metering};
     for (std::uint32_t index = part.first; index < part.first + part.count; ++index) {
         const wasm::Code code = wasm::translate(module, module.bodies[index]);
         frames[index] = frame_use(module, code);
@@ -88,9 +89,9 @@ Outcome<aot::Image> compile_module(const wasm::Module& loaded, const CompileOpti
     std::atomic<std::size_t> next{0};
     const auto work = [&] {
         for (std::size_t index = next++; index < objects.size(); index = next++) {
-            objects[index] = index < parts.size()
-                                 ? compile_part(module, parts[index], convention, frames)
-                                 : compile_thunks(module, convention);
+            objects[index] = index < parts.size() ? compile_part(module, parts[index], convention,
+                                                                 options.metering, frames)
+                                                  : compile_thunks(module, convention);
         }
     };
     {
@@ -107,6 +108,7 @@ Outcome<aot::Image> compile_module(const wasm::Module& loaded, const CompileOpti
     MILLRACE_TRY(LinkedCode linked, link_objects(bytes));
     aot::Image image;
     image.convention = convention;
+    image.metering = options.metering;
     image.module = crypto::sha256(module.bytes);
     for (std::uint32_t index = 0; index < module.bodies.size(); ++index) {
         const std::string name = "f" + std::to_string(module.imported_functions + index);

@@ -10,6 +10,7 @@ namespace millrace::compiler {
 
 struct CompileOptions {
     unsigned threads = 1;
+    aot::Metering metering = aot::Metering::exact;
 };
 
 /// The image of a module. The same bytes whatever the number of threads.

@@ -111,9 +111,11 @@ class Versions {
         // None of the products below can then wrap around.
         if (plan_.repeats->getType()->getIntegerBitWidth() > 32)
             require(at_.CreateICmpULT(repeats_, at_.getInt64(1ULL << 32U)));
-        llvm::Value* fuel = expand(plan_.fuel_at_first);
-        llvm::Value* needed = at_.CreateMul(repeats_, signed64(plan_.fuel_per_round));
-        require(at_.CreateICmpSGE(fuel, needed));
+        if (plan_.fuel_block != nullptr) {
+            llvm::Value* fuel = expand(plan_.fuel_at_first);
+            llvm::Value* needed = at_.CreateMul(repeats_, signed64(plan_.fuel_per_round));
+            require(at_.CreateICmpSGE(fuel, needed));
+        }
         llvm::Value* bytes = at_.CreateAlignedLoad(
             i64_, at_.CreateGEP(at_.getInt8Ty(), plan_.memory, signed64(aot::size_cell_offset)),
             llvm::Align{8});
@@ -213,6 +215,12 @@ class Versions {
         }
     }
     void drop_fuel() {
+        if (plan_.fuel_block != nullptr) drop_fuel_exit();
+        for (llvm::Instruction* store : plan_.fuel_stores)
+            store->eraseFromParent();
+        llvm::formDedicatedExitBlocks(&loop_, &with_.dominators, &with_.loops, nullptr, true);
+    }
+    void drop_fuel_exit() {
         auto* branch = llvm::cast<llvm::BranchInst>(plan_.fuel_block->getTerminator());
         const bool first_is_out = !loop_.contains(branch->getSuccessor(0));
         llvm::BasicBlock* out = branch->getSuccessor(first_is_out ? 0 : 1);
@@ -221,9 +229,6 @@ class Versions {
         llvm::BranchInst::Create(in, branch->getIterator());
         branch->eraseFromParent();
         with_.dominators.deleteEdge(plan_.fuel_block, out);
-        for (llvm::Instruction* store : plan_.fuel_stores)
-            store->eraseFromParent();
-        llvm::formDedicatedExitBlocks(&loop_, &with_.dominators, &with_.loops, nullptr, true);
     }
     void count_rounds() {
         llvm::BasicBlock* header = loop_.getHeader();

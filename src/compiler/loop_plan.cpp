@@ -66,8 +66,10 @@ class Planner {
             plan_.counting_block = block;
             plan_.repeats = count;
         }
-        plan_.is_only_exit = exiting.size() == 2 && plan_.counting_block == loop_.getLoopLatch();
-        return plan_.fuel_block != nullptr && plan_.repeats != nullptr;
+        const std::size_t known = plan_.fuel_block != nullptr ? 2 : 1;
+        plan_.is_only_exit =
+            exiting.size() == known && plan_.counting_block == loop_.getLoopLatch();
+        return plan_.repeats != nullptr;
     }
     /// A branch out when fuel, which falls evenly, is below zero.
     bool is_fuel_exit(llvm::BasicBlock& block) {

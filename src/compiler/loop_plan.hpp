@@ -33,7 +33,7 @@ struct AccessGroup {
 struct LoopPlan {
     llvm::Loop* loop = nullptr;
     llvm::Value* memory = nullptr;           ///< null when nothing is accessed
-    llvm::BasicBlock* fuel_block = nullptr;  ///< ends with the branch that looks at fuel
+    llvm::BasicBlock* fuel_block = nullptr;  ///< ends with the branch that looks at fuel, if any
     const llvm::SCEV* fuel_at_first = nullptr;
     std::int64_t fuel_per_round = 0;
     llvm::BasicBlock* counting_block = nullptr;  ///< the exit whose count is known

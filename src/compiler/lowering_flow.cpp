@@ -94,7 +94,7 @@ void Lowering::begin_block(std::uint32_t index) {
 }
 
 llvm::BasicBlock* Lowering::way(std::uint32_t to, std::uint32_t cost) {
-    if (charges_at_start(to) || cost == 0) return blocks_[to];
+    if (charges_at_start(to) || cost == 0 || !unit_.is_metered()) return blocks_[to];
     llvm::BasicBlock* block = new_block();
     Builder at{block};
     at.CreateStore(at.CreateSub(at.CreateLoad(unit_.i64(), fuel_), at.getInt64(cost)), fuel_);
@@ -114,10 +114,11 @@ void Lowering::set_fuel(llvm::Value* value) {
 }
 
 void Lowering::charge(std::uint32_t cost) {
-    if (cost != 0) set_fuel(at_.CreateSub(fuel(), at_.getInt64(cost)));
+    if (cost != 0 && unit_.is_metered()) set_fuel(at_.CreateSub(fuel(), at_.getInt64(cost)));
 }
 
 void Lowering::check_fuel() {
+    if (!unit_.is_metered()) return;
     llvm::BasicBlock* next = new_block();
     at_.CreateCondBr(at_.CreateICmpSLT(fuel(), at_.getInt64(0)), end_block(aot::end_out_of_fuel),
                      next, unit_.unlikely());

@@ -41,7 +41,7 @@ bool extends_sign(Base base) noexcept {
 }  // namespace
 
 llvm::Value* Lowering::address(const Instr& instr, Form form) {
-    if (!is_fuel_told_) {
+    if (!is_fuel_told_ && unit_.is_metered()) {
         llvm::Value* cell =
             at_.CreateGEP(at_.getInt8Ty(), memory_,
                           at_.getInt64(static_cast<std::uint64_t>(aot::fuel_cell_offset)));

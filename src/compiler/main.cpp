@@ -35,6 +35,7 @@ struct Options {
     std::string target;
     std::uint32_t threads = 0;
     std::uint32_t seconds = 3'600;
+    std::uint32_t metered = 1;  ///< 0: for measurements
 };
 
 int fail(const Failure& failure) {
@@ -76,7 +77,10 @@ int run(const Options& options) {
     if (!text) return fail(text.error());
     const auto module = wasm::Module::load(as_bytes(text.value()));
     if (!module) return fail({module.error().text(), options.source, ""});
-    const auto image = compiler::compile_module(*module.value(), {.threads = options.threads});
+    const auto image = compiler::compile_module(
+        *module.value(),
+        {.threads = options.threads,
+         .metering = options.metered != 0 ? aot::Metering::exact : aot::Metering::none});
     if (!image) return fail(image.error());
     const auto written = write_all(options.target, aot::encode_image(image.value()));
     return written ? 0 : fail(written.error());
@@ -116,12 +120,16 @@ int main(int argc, char** argv) {
     Options options;
     for (int index = 3; index + 1 < argc; index += 2) {
         const std::string_view number = argv[index + 1];
-        const bool is_threads = std::string_view{argv[index]} == "--threads";
-        std::uint32_t& value = is_threads ? options.threads : options.seconds;
+        const std::string_view name = argv[index];
+        std::uint32_t& value = name == "--threads"   ? options.threads
+                               : name == "--metered" ? options.metered
+                                                     : options.seconds;
         std::from_chars(number.data(), number.data() + number.size(), value);
     }
     if (argc < 3 || argc % 2 == 0) {
-        std::fputs("usage: millrace-compile MODULE IMAGE [--threads N] [--seconds N]\n", stderr);
+        std::fputs(
+            "usage: millrace-compile MODULE IMAGE [--threads N] [--seconds N] [--metered 0|1]\n",
+            stderr);
         return 2;
     }
     if (options.threads == 0) options.threads = std::max(1U, std::thread::hardware_concurrency());

@@ -14,9 +14,10 @@ namespace millrace::compiler {
 using aot::NativeContext;
 
 Unit::Unit(llvm::LLVMContext& context, const wasm::ModuleData& source, const std::string& name,
-           aot::Convention convention)
+           aot::Convention convention, aot::Metering metering)
     : convention_{convention == aot::Convention::tail ? llvm::CallingConv::Tail
                                                       : llvm::CallingConv::Fast},
+      metering_{metering},
       context_{context},
       source_{source},
       module_{std::make_unique<llvm::Module>(name, context)},

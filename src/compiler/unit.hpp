@@ -32,12 +32,13 @@ using Builder = llvm::IRBuilder<llvm::NoFolder>;
 class Unit {
   public:
     Unit(llvm::LLVMContext& context, const wasm::ModuleData& module, const std::string& name,
-         aot::Convention convention);
+         aot::Convention convention, aot::Metering metering = aot::Metering::exact);
 
     [[nodiscard]] const wasm::ModuleData& source() const noexcept { return source_; }
     [[nodiscard]] llvm::Module& module() noexcept { return *module_; }
     [[nodiscard]] llvm::LLVMContext& context() noexcept { return context_; }
 
+    [[nodiscard]] bool is_metered() const noexcept { return metering_ == aot::Metering::exact; }
     [[nodiscard]] llvm::CallingConv::ID convention() const noexcept { return convention_; }
     [[nodiscard]] llvm::Type* type(Type type) const noexcept {
         return types_[static_cast<std::size_t>(type)];
@@ -83,6 +84,7 @@ class Unit {
     llvm::Function* declare(const std::string& name, llvm::FunctionType* type, bool is_internal);
 
     llvm::CallingConv::ID convention_;
+    aot::Metering metering_;
     llvm::LLVMContext& context_;
     const wasm::ModuleData& source_;
     std::unique_ptr<llvm::Module> module_;
