@@ -31,7 +31,7 @@ class CompiledEngine : public Engine {
         const auto module = wasm::Module::load(
             ByteView{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
         if (!module) return Err{Failure{module.error().text(), path.string(), ""}};
-        MILLRACE_TRY(const auto image, image_of(kernel.name, module.value()->data().bytes));
+        MILLRACE_TRY(auto image, image_of(kernel.name, module.value()->data().bytes));
         wasm::Store store;
         store.use(aot::make_tier([&](const wasm::Module&) { return image; }));
         store.set_fuel_limit(std::uint64_t{1} << 50);
