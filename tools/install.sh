@@ -14,7 +14,7 @@ build=(build-essential cmake ninja-build ccache mold git ca-certificates python3
     libseccomp-dev libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev
     libjemalloc-dev libpng-dev librocksdb-dev pkg-config
     clang-19 lld-19 wasi-libc libc++-19-dev-wasm32 libc++abi-19-dev-wasm32
-    libclang-rt-19-dev-wasm32)
+    libclang-rt-19-dev-wasm32 llvm-19-dev)
 test_packages=(libgtest-dev libgmock-dev clang-tidy-19
     clang-format-14 libclang-rt-19-dev zstd wabt shellcheck)
 

@@ -47,6 +47,12 @@ std::unique_ptr<Engine> make_native_engine(const std::filesystem::path& folder,
 std::unique_ptr<Engine> make_node_engine(const std::filesystem::path& folder, std::string& absence);
 std::unique_ptr<Engine> make_interpreter_engine(const std::filesystem::path& folder,
                                                 std::string& absence);
+std::unique_ptr<Engine> make_compiled_engine(const std::filesystem::path& folder,
+                                             std::string& absence);
+
+/// The same code without fuel: what counting costs.
+std::unique_ptr<Engine> make_unmetered_engine(const std::filesystem::path& folder,
+                                              std::string& absence);
 
 /// Processor time of this process in seconds.
 double processor_seconds();

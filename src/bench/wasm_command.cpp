@@ -44,6 +44,10 @@ Outcome<Row> measure(const Kernel& kernel, std::vector<std::unique_ptr<Engine>>&
                 return Err{Failure{"two runs used different fuel", kernel.name, ""}};
             }
             row.cells[i].fuel = sample.fuel;
+            for (const Cell& other : row.cells) {
+                if (other.fuel && sample.fuel && *other.fuel != *sample.fuel)
+                    return Err{Failure{"two tiers used different fuel", kernel.name, ""}};
+            }
             times[i].push_back(sample.seconds);
         }
     }
@@ -61,6 +65,8 @@ Outcome<Report> compare_engines(const WasmOptions& options) {
         EngineMaker make;
     };
     constexpr Candidate candidates[] = {{"native", make_native_engine},
+                                        {"compiled", make_compiled_engine},
+                                        {"unmetered", make_unmetered_engine},
                                         {"node", make_node_engine},
                                         {"interpreter", make_interpreter_engine}};
     Report report;

@@ -17,7 +17,7 @@ struct WasmOptions {
 };
 
 /// Runs every kernel in every engine, in turn, `run_count` times over. Two engines that differ in a
-/// checksum are a failure, and so is an engine that disagrees with itself about fuel.
+/// checksum are a failure, and so is an engine that disagrees with itself or another about fuel.
 Outcome<Report> compare_engines(const WasmOptions& options);
 
 }  // namespace millrace::bench

@@ -10,12 +10,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "aot/compile.hpp"
 #include "cli/commands.hpp"
 #include "sandbox/worker.hpp"
 
@@ -42,6 +44,8 @@ struct RunOptions {
     std::string standard_input;
     std::string seed;
     std::vector<std::string> environment;
+    std::string tier = "interp";
+    std::string image;
     double wall_seconds = 6 * 3600;
     bool as_json = false;
     bool no_sandbox = false;
@@ -276,7 +280,7 @@ void write_out(int descriptor, ByteView bytes) {
     }
 }
 
-json report_json(const sandbox::WorkerReport& report) {
+json report_json(const sandbox::WorkerReport& report, const std::string& tier, double compile_ms) {
     const types::ResultSummary& summary = report.outcome.summary;
     json files = json::array();
     for (const wasi::OutputFile& file : report.outcome.files) {
@@ -287,8 +291,8 @@ json report_json(const sandbox::WorkerReport& report) {
             {"kind", kind_name(summary.exit)},
             {"fuel", summary.fuel.value},
             {"result_id", to_hex0x(summary.result_id().view())},
-            {"tier", "interp"},
-            {"compile_ms", static_cast<double>(report.compile_us) / 1000},
+            {"tier", tier},
+            {"compile_ms", compile_ms + static_cast<double>(report.compile_us) / 1000},
             {"run_ms", static_cast<double>(report.run_us) / 1000},
             {"files", std::move(files)}};
 }
@@ -303,9 +307,28 @@ int fail(const Failure& failure, bool as_json) {
     return status_failure;
 }
 
+/// The module's image: from the file given, or made now.
+Outcome<wasi::SharedBytes> image_of(const RunOptions& options, const Bytes& module) {
+    if (!options.image.empty()) return read_file(options.image, "compiled module");
+    // Refused before time is spent on it, and with the module's own words.
+    MILLRACE_TRY_VOID(sandbox::load_here(module));
+    MILLRACE_TRY(Bytes image, aot::compile_elsewhere(module));
+    return std::make_shared<const Bytes>(std::move(image));
+}
+
 int run(const RunOptions& options) {
-    const auto task = read_task(options);
+    auto task = read_task(options);
     if (!task) return fail(task.error(), options.as_json);
+    double compile_ms = 0;
+    if (options.tier == "aot") {
+        const auto start = std::chrono::steady_clock::now();
+        auto image = image_of(options, *task->module);
+        if (!image) return fail(image.error(), options.as_json);
+        task->compiled = std::move(image).value();
+        compile_ms =
+            std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+                .count();
+    }
     sandbox::BlockingOptions blocking;
     blocking.wall_limit = Duration{static_cast<Duration::rep>(options.wall_seconds * 1000)};
     if (options.is_verbose) {
@@ -329,7 +352,7 @@ int run(const RunOptions& options) {
     if (outcome.summary.exit != types::ExitKind::exited) {
         print_error(explain(outcome.summary, outcome, task->input.limits));
     }
-    if (options.as_json) std::cerr << report_json(*report).dump() << '\n';
+    if (options.as_json) std::cerr << report_json(*report, options.tier, compile_ms).dump() << '\n';
     return status_of(outcome.summary);
 }
 
@@ -387,6 +410,29 @@ void print_inspection(const json& object) {
     }
 }
 
+int compile(const std::string& path, const std::string& target) {
+    const auto module = read_file(path, "module");
+    if (!module) return fail(module.error(), false);
+    const auto loaded = wasm::Module::load(**module);
+    if (!loaded) return fail({loaded.error().text(), path, "build it within profile det-1"}, false);
+    const auto image = aot::compile_elsewhere(**module);
+    if (!image) return fail(image.error(), false);
+    const fs::path out =
+        target.empty() ? fs::path{path}.replace_extension(".mlr") : fs::path{target};
+    std::ofstream stream{out, std::ios::binary | std::ios::trunc};
+    stream.write(reinterpret_cast<const char*>(image->data()),
+                 static_cast<std::streamsize>(image->size()));
+    stream.close();
+    if (!stream) {
+        return fail({"cannot write the compiled module: " + std::string{std::strerror(errno)},
+                     out.string(), "check the path and its permissions"},
+                    false);
+    }
+    std::cerr << "wrote " << out.string() << ", " << image->size() << " bytes from "
+              << (*module)->size() << "\n";
+    return 0;
+}
+
 int inspect(const std::string& path, bool as_json) {
     const auto bytes = read_file(path, "module");
     if (!bytes) {
@@ -420,7 +466,8 @@ int inspect(const std::string& path, bool as_json) {
 }  // namespace
 
 void add_wasm_command(CLI::App& app, int& exit_status) {
-    CLI::App* wasm = app.add_subcommand("wasm", "run or inspect one WebAssembly module here");
+    CLI::App* wasm =
+        app.add_subcommand("wasm", "run, compile or inspect one WebAssembly module here");
     wasm->require_subcommand(1);
 
     auto run_options = std::make_shared<RunOptions>();
@@ -445,11 +492,27 @@ void add_wasm_command(CLI::App& app, int& exit_status) {
         "32 bytes hex: its randomness (default: from module, arguments and inputs)");
     run_command->add_option("--wall", run_options->wall_seconds, "most seconds of real time")
         ->check(CLI::Range(0.001, 1e6));
+    run_command
+        ->add_option("--tier", run_options->tier,
+                     "interp: the interpreter; aot: compiled code, with the same result")
+        ->check(CLI::IsMember({"interp", "aot"}));
+    run_command->add_option("--compiled", run_options->image,
+                            "for --tier aot: the file that `wasm compile` made of this module");
     run_command->add_flag("--json", run_options->as_json, "one object on stderr's last line");
     run_command->add_flag("--no-sandbox", run_options->no_sandbox,
                           "run inside this process: only for modules that you trust");
     run_command->add_flag("--verbose", run_options->is_verbose, "say what the sandbox consists of");
     run_command->callback([run_options, &exit_status] { exit_status = run(*run_options); });
+
+    auto source = std::make_shared<std::string>();
+    auto target = std::make_shared<std::string>();
+    CLI::App* compile_command = wasm->add_subcommand(
+        "compile", "translate a module into machine code, for wasm run --tier aot");
+    compile_command->add_option("MODULE", *source, "the .wasm file")->required();
+    compile_command->add_option("-o,--output", *target,
+                                "the file to write (default: MODULE with the ending .mlr)");
+    compile_command->callback(
+        [source, target, &exit_status] { exit_status = compile(*source, *target); });
 
     auto path = std::make_shared<std::string>();
     auto as_json = std::make_shared<bool>(false);

@@ -74,6 +74,7 @@ bool limit_resources(const LockdownPlan& plan) {
                limit(RLIMIT_NOFILE, is_sanitized ? 16 : 0) && limit(RLIMIT_NPROC, 0) &&
                limit(RLIMIT_MEMLOCK, 0);
     if (plan.address_space != 0) all = limit(RLIMIT_AS, plan.address_space) && all;
+    if (plan.data_bytes != 0) all = limit(RLIMIT_DATA, plan.data_bytes) && all;
     if (plan.cpu_seconds != 0) all = limit(RLIMIT_CPU, plan.cpu_seconds) && all;
     return all;
 }

@@ -15,6 +15,7 @@ namespace millrace::sandbox {
 struct LockdownPlan {
     pid_t parent = 0;                 ///< who must still live when the lockdown begins
     std::uint64_t address_space = 0;  ///< bytes; 0: no limit (sanitizer builds)
+    std::uint64_t data_bytes = 0;     ///< writable memory; 0: no limit beside address_space
     std::uint64_t cpu_seconds = 0;    ///< 0: no limit
 };
 

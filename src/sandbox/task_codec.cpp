@@ -322,20 +322,32 @@ Outcome<LoadedModule> load_here(ByteView module) {
 }
 
 Outcome<WorkerReport> run_here(const LoadedModule& loaded, const wasi::TaskInput& input,
-                               std::function<void(Fuel)> progress) {
+                               std::function<void(Fuel)> progress,
+                               std::shared_ptr<const aot::LoadedImage> compiled) {
     WorkerReport report;
     report.compile_us = loaded.compile_us;
     std::function<void(std::uint64_t)> told;
     if (progress) told = [&](std::uint64_t fuel) { progress(Fuel{fuel}); };
+    std::unique_ptr<wasm::NativeTier> tier;
+    if (compiled) {
+        tier = aot::make_tier([image = std::move(compiled)](const wasm::Module&) {
+            return Outcome<std::shared_ptr<const aot::LoadedImage>>{image};
+        });
+    }
     const auto start = std::chrono::steady_clock::now();
-    MILLRACE_TRY(report.outcome, wasi::run_task(loaded.module, input, std::move(told)));
+    MILLRACE_TRY(report.outcome,
+                 wasi::run_task(loaded.module, input, std::move(told), std::move(tier)));
     report.run_us = microseconds_since(start);
     return report;
 }
 
 Outcome<WorkerReport> run_here(const WorkerTask& task) {
     MILLRACE_TRY(const LoadedModule loaded, load_here(*task.module));
-    return run_here(loaded, task.input);
+    std::shared_ptr<const aot::LoadedImage> compiled;
+    if (task.compiled) {
+        MILLRACE_TRY(compiled, aot::LoadedImage::load(*task.compiled));
+    }
+    return run_here(loaded, task.input, {}, std::move(compiled));
 }
 
 }  // namespace millrace::sandbox

@@ -6,6 +6,7 @@
 #include <optional>
 #include <variant>
 
+#include "aot/tier.hpp"
 #include "base/failure.hpp"
 #include "codec/rlp.hpp"
 #include "sandbox/isolation.hpp"
@@ -24,6 +25,9 @@ namespace millrace::sandbox {
 struct WorkerTask {
     wasi::SharedBytes module;
     wasi::TaskInput input;
+    /// The module's image (aot/image.hpp); null: it is interpreted. Not in the frame: the worker
+    /// gets it as a descriptor, and makes it executable before it locks itself and reads the task.
+    wasi::SharedBytes compiled = nullptr;
 };
 
 /// A result with what it took here; the times are not part of the result.
@@ -79,7 +83,8 @@ Outcome<LoadedModule> load_here(ByteView module);
 /// Runs the task in this process, without any sandbox: what the worker does inside, and what
 /// `--no-sandbox` asks for.
 Outcome<WorkerReport> run_here(const LoadedModule& loaded, const wasi::TaskInput& input,
-                               std::function<void(Fuel)> progress = {});
+                               std::function<void(Fuel)> progress = {},
+                               std::shared_ptr<const aot::LoadedImage> compiled = nullptr);
 Outcome<WorkerReport> run_here(const WorkerTask& task);
 
 }  // namespace millrace::sandbox

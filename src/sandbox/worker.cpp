@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@
 #include <cstring>
 #include <thread>
 
+#include "aot/abi.hpp"
 #include "base/overload.hpp"
 #include "sandbox/cgroup.hpp"
 
@@ -41,6 +43,18 @@ std::uint64_t memory_need(const WorkerTask& task, std::uint64_t frame_size) {
     const types::TaskLimits& limits = task.input.limits;
     return address_space_base + 3 * frame_size + 40 * task.module->size() +
            2 * limits.memory_bytes + 4 * limits.output_bytes;
+}
+
+/// What compiled code adds: address space that is reserved, of which only a part is ever writable.
+struct CompiledNeed {
+    std::uint64_t reserved = 0;
+    std::uint64_t writable = 0;
+};
+CompiledNeed compiled_need(const WorkerTask& task) {
+    if (!task.compiled) return {};
+    const std::uint64_t stack = aot::stated_stack_bytes(*task.compiled);
+    return {.reserved = aot::memory_reach + (std::uint64_t{1} << 20),
+            .writable = 3 * task.compiled->size() + stack + (std::uint64_t{4} << 20)};
 }
 
 class Fd {
@@ -88,6 +102,21 @@ Outcome<Pipe> make_pipe() {
 
 void set_non_blocking(int fd) {
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+/// The image as a descriptor that lies in no folder.
+Outcome<Fd> image_descriptor(ByteView image) {
+    Fd file{memfd_create("image", MFD_CLOEXEC)};
+    if (file.get() < 0) return Err{system_failure("cannot make a file in memory")};
+    for (ByteView rest = image; !rest.empty();) {
+        const ssize_t count = write(file.get(), rest.data(), rest.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return Err{system_failure("cannot write the compiled module")};
+        rest = rest.subspan(static_cast<std::size_t>(count));
+    }
+    if (lseek(file.get(), 0, SEEK_SET) != 0)
+        return Err{system_failure("cannot rewind the compiled module")};
+    return file;
 }
 
 std::string signal_text(int number) {
@@ -155,16 +184,23 @@ Outcome<Worker> Worker::start(const WorkerTask& task, const WorkerOptions& optio
     const Fd null{open("/dev/null", O_WRONLY | O_CLOEXEC)};
     if (null.get() < 0) return Err{system_failure("cannot open /dev/null")};
 
+    Fd image;
+    if (task.compiled) {
+        MILLRACE_TRY(image, image_descriptor(*task.compiled));
+    }
+
     auto state = std::make_unique<State>(task.input.limits);
     state->outgoing = encode_task(task);
-    const std::uint64_t need = memory_need(task, state->outgoing.size());
+    const CompiledNeed compiled = compiled_need(task);
+    const std::uint64_t need = memory_need(task, state->outgoing.size()) + compiled.writable;
 
     std::vector<std::string> arguments{program};
     for (const std::string& extra : options.extra_arguments)
         arguments.push_back(extra);
     arguments.push_back(std::to_string(getpid()));
-    arguments.push_back(std::to_string(limits_address_space ? need : 0));
+    arguments.push_back(std::to_string(limits_address_space ? need + compiled.reserved : 0));
     arguments.push_back(std::to_string(options.cpu_seconds));
+    if (task.compiled) arguments.push_back(std::to_string(limits_address_space ? need : 0));
     std::vector<char*> argv;
     for (std::string& argument : arguments)
         argv.push_back(argument.data());
@@ -182,7 +218,8 @@ Outcome<Worker> Worker::start(const WorkerTask& task, const WorkerOptions& optio
     posix_spawn_file_actions_adddup2(&actions, task_pipe.read.get(), 0);
     posix_spawn_file_actions_adddup2(&actions, result_pipe.write.get(), 1);
     posix_spawn_file_actions_adddup2(&actions, null.get(), 2);
-    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    if (task.compiled) posix_spawn_file_actions_adddup2(&actions, image.get(), 3);
+    posix_spawn_file_actions_addclosefrom_np(&actions, task.compiled ? 4 : 3);
     posix_spawnattr_setsigmask(&attributes, &no_signals);
     posix_spawnattr_setsigdefault(&attributes, &all_signals);
     posix_spawnattr_setflags(&attributes,

@@ -16,8 +16,8 @@
 #include "spec/wasi_suite.hpp"
 #include "spec/wasm_suite.hpp"
 
-// millrace-spec SUITE DIR [--json] [--fork NAME] [--jobs N]: runs an external conformance suite,
-// unpacked in DIR.
+// millrace-spec SUITE DIR [--json] [--tier interp|aot] [--fork NAME] [--jobs N]: runs an external
+// conformance suite, unpacked in DIR.
 namespace {
 
 using millrace::spec::SuiteOptions;
@@ -39,8 +39,13 @@ int plain(const std::filesystem::path& folder, const SuiteOptions& options) {
 
 constexpr Suite suites[] = {
     {"wasm", "WebAssembly's test-suite in wast2json form", "",
-     plain<millrace::spec::run_wasm_suite>},
-    {"wasi", "the compiled modules of wasi-testsuite", "", plain<millrace::spec::run_wasi_suite>},
+     [](const std::filesystem::path& folder, const SuiteOptions& options) {
+         return millrace::spec::run_wasm_suite(folder, options.as_json, options.compiled);
+     }},
+    {"wasi", "the compiled modules of wasi-testsuite", "",
+     [](const std::filesystem::path& folder, const SuiteOptions& options) {
+         return millrace::spec::run_wasi_suite(folder, options.as_json, options.compiled);
+     }},
     {"evm-precompiles", "go-ethereum's vectors of the precompiled contracts", "",
      plain<millrace::spec::run_evm_precompile_suite>},
     {"evm-vm", "frames of the machine alone: VMTests and two-operand vectors", "",
@@ -59,7 +64,9 @@ constexpr Suite suites[] = {
 };
 
 int usage() {
-    std::fputs("usage: millrace-spec SUITE DIR [--json] [--fork NAME] [--jobs N]\n", stderr);
+    std::fputs(
+        "usage: millrace-spec SUITE DIR [--json] [--tier interp|aot] [--fork NAME] [--jobs N]\n",
+        stderr);
     for (const Suite& suite : suites)
         std::fprintf(stderr, "  %s  %s\n", suite.name.data(), suite.help.data());
     return 2;
@@ -76,7 +83,10 @@ std::optional<SuiteOptions> options_of(int argc, char** argv) {
         }
         if (++index == argc) return std::nullopt;
         const std::string_view value = argv[index];
-        if (name == "--fork") {
+        if (name == "--tier") {
+            if (value != "aot" && value != "interp") return std::nullopt;
+            options.compiled = value == "aot";
+        } else if (name == "--fork") {
             options.fork = value;
         } else if (name == "--jobs") {
             const auto end = value.data() + value.size();

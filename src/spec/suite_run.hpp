@@ -14,8 +14,9 @@ namespace millrace::spec {
 /// How a suite is run from the command line.
 struct SuiteOptions {
     bool as_json = false;
-    std::string fork;      ///< only cases of this fork; empty: all
-    unsigned threads = 0;  ///< 0: one per processor
+    bool compiled = false;  ///< wasm, wasi: modules run as compiled code
+    std::string fork;       ///< only cases of this fork; empty: all
+    unsigned threads = 0;   ///< 0: one per processor
 };
 
 /// What became of cases. One file has one, then they are added up.

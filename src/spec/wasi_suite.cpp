@@ -8,6 +8,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "aot/compile.hpp"
+#include "aot/tier.hpp"
 #include "wasi/run.hpp"
 
 namespace millrace::spec {
@@ -43,7 +45,7 @@ std::string stream_difference(const json& config, const char* key, const Bytes& 
 }
 
 /// Empty: passed.
-std::string run_case(const fs::path& module_path) {
+std::string run_case(const fs::path& module_path, bool compiled) {
     json config = json::object();
     const fs::path config_path = fs::path{module_path}.replace_extension(".json");
     if (fs::exists(config_path)) {
@@ -68,7 +70,14 @@ std::string run_case(const fs::path& module_path) {
     const Bytes bytes = read_file(module_path);
     const auto module = wasm::Module::load(bytes);
     if (!module) return module.error().text();
-    const auto outcome = wasi::run_task(*module, input);
+    std::unique_ptr<wasm::NativeTier> tier;
+    if (compiled) {
+        const auto image = aot::compile_elsewhere(bytes);
+        if (!image) return image.error().text();
+        tier = aot::make_tier(
+            [image = *image](const wasm::Module&) { return aot::LoadedImage::load(image); });
+    }
+    const auto outcome = wasi::run_task(*module, input, {}, std::move(tier));
     if (!outcome) return outcome.error().text();
     const auto wanted = config.value("exit_code", 0u);
     const types::ResultSummary& summary = outcome->summary;
@@ -87,7 +96,7 @@ std::string run_case(const fs::path& module_path) {
 
 }  // namespace
 
-int run_wasi_suite(const fs::path& folder, bool as_json) {
+int run_wasi_suite(const fs::path& folder, bool as_json, bool compiled) {
     std::vector<fs::path> modules;
     std::error_code error;
     for (const auto& entry : fs::recursive_directory_iterator{folder, error}) {
@@ -102,7 +111,7 @@ int run_wasi_suite(const fs::path& folder, bool as_json) {
     std::size_t passed = 0;
     json failures = json::array();
     for (const fs::path& module : modules) {
-        const std::string problem = run_case(module);
+        const std::string problem = run_case(module, compiled);
         const std::string name = module.lexically_relative(folder).generic_string();
         if (problem.empty()) {
             ++passed;

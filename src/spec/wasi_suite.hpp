@@ -10,6 +10,7 @@ namespace millrace::spec {
 /// output and error must be what <name>.json states (default: exit code 0). Prints each failure
 /// and, last, "N passed, N failed, N skipped"; with `as_json` one object instead. Returns the
 /// process's exit status: 0 when something ran and nothing failed.
-int run_wasi_suite(const std::filesystem::path& folder, bool as_json);
+/// `compiled`: every module runs as compiled code (src/aot) instead of in the interpreter.
+int run_wasi_suite(const std::filesystem::path& folder, bool as_json, bool compiled);
 
 }  // namespace millrace::spec

@@ -15,7 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "aot/compile.hpp"
+#include "aot/tier.hpp"
 #include "wasm/instance.hpp"
+#include "wasm/module_data.hpp"
 
 namespace millrace::spec {
 namespace {
@@ -47,9 +50,19 @@ HostFunction print_function(std::vector<ValueType> params) {
 
 /// One .json file: a world of its own.
 class Script {
+    static aot::ImageSource compiled_by(aot::CompilerService& compiler) {
+        return
+            [&compiler](const Module& module) -> Outcome<std::shared_ptr<const aot::LoadedImage>> {
+                MILLRACE_TRY(const Bytes bytes, compiler.compile(module.data().bytes));
+                return aot::LoadedImage::load(bytes);
+            };
+    }
+
   public:
-    Script(fs::path file, std::string shown, Tally& tally, bool is_quiet)
+    Script(fs::path file, std::string shown, Tally& tally, bool is_quiet,
+           aot::CompilerService* compiler)
         : file_{std::move(file)}, shown_{std::move(shown)}, tally_{tally}, is_quiet_{is_quiet} {
+        if (compiler != nullptr) store_.use(aot::make_tier(compiled_by(*compiler)));
         // Deep recursion of the suite ends at the depth limit long before this.
         store_.set_fuel_limit(20'000'000'000);
         using enum ValueType;
@@ -324,7 +337,13 @@ class Script {
 
 }  // namespace
 
-int run_wasm_suite(const fs::path& folder, bool as_json) {
+int run_wasm_suite(const fs::path& folder, bool as_json, bool compiled) {
+    std::optional<aot::CompilerService> compiler;
+    if (compiled) {
+        auto started = aot::CompilerService::start();
+        if (!started) throw std::runtime_error{started.error().text()};
+        compiler = std::move(started).value();
+    }
     std::vector<fs::path> scripts;
     for (const auto& entry : fs::recursive_directory_iterator{folder}) {
         const fs::path& path = entry.path();
@@ -338,7 +357,7 @@ int run_wasm_suite(const fs::path& folder, bool as_json) {
         const std::string shown = path.parent_path().parent_path().filename().string() + "/" +
                                   path.stem().string() + ".wast";
         try {
-            Script{path, shown, tally, as_json}.run();
+            Script{path, shown, tally, as_json, compiler ? &*compiler : nullptr}.run();
         } catch (const std::exception& error) {
             ++tally.failed;
             tally.failures.push_back({{"at", shown}, {"reason", error.what()}});

@@ -119,7 +119,8 @@ std::optional<Failure> check_command(const wasm::Module& module) {
 }
 
 Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const TaskInput& input,
-                              std::function<void(std::uint64_t fuel)> progress) {
+                              std::function<void(std::uint64_t fuel)> progress,
+                              std::unique_ptr<wasm::NativeTier> tier) {
     if (auto refused = check_command(*module)) return Err{std::move(*refused)};
     FileTree tree{{.output_bytes = input.limits.output_bytes}, epoch_ns};
     for (const InputFile& file : input.files) {
@@ -144,6 +145,7 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
     limits.memory_pages_max = static_cast<std::uint32_t>(
         std::min<std::uint64_t>(input.limits.memory_bytes / wasm::page_size, 65'536));
     wasm::Store store{limits};
+    if (tier) store.use(std::move(tier));
     store.set_fuel_limit(input.limits.fuel.value);
     wasm::Linker linker{store};
     context.define(linker);
@@ -162,6 +164,8 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
                "the module starts with more memory than the task's limit"};
     } else if (instance.error().kind == wasm::LinkErrorKind::machine_exhausted) {
         return Err{machine_exhausted(input.limits)};
+    } else if (instance.error().kind == wasm::LinkErrorKind::not_compiled) {
+        return Err{Failure{instance.error().message, "", ""}};
     } else {
         return Err{Failure{"the module does not link: " + instance.error().message, "",
                            "build it for WASI preview 1 (wasm32-wasip1)"}};

@@ -12,6 +12,7 @@
 #include "types/task.hpp"
 #include "wasi/context.hpp"
 #include "wasm/module.hpp"
+#include "wasm/native_tier.hpp"
 
 /// Runs one task to its end: the only place where a result id comes from (docs/formats/result.md).
 ///
@@ -65,7 +66,11 @@ std::optional<Failure> check_command(const wasm::Module& module);
 ///
 /// Files and memory count only when the task exited; the standard output also when it trapped; when
 /// fuel or a limit ran out nothing counts, and the result says so by empty roots.
+///
+/// `tier` is who runs the module as compiled code (src/aot); null: the interpreter. The result is
+/// the same.
 Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const TaskInput& input,
-                              std::function<void(std::uint64_t fuel)> progress = {});
+                              std::function<void(std::uint64_t fuel)> progress = {},
+                              std::unique_ptr<wasm::NativeTier> tier = nullptr);
 
 }  // namespace millrace::wasi

@@ -107,7 +107,7 @@ BulkResult table_grow(InstanceData& instance, std::uint32_t table, std::uint64_t
     if (delta > grown.entries_max - before) return BulkResult::done;
     if (!charge(instance, std::uint64_t{delta} * fuel::units_per_entry))
         return BulkResult::out_of_fuel;
-    grown.entries.resize(grown.entries.size() + delta, value);
+    grown.resize(grown.entries.size() + delta, value);
     result = before;
     return BulkResult::done;
 }

@@ -63,6 +63,7 @@ struct Table;
 struct Global;
 struct InstanceData;
 struct StoreData;
+class NativeTier;  // src/wasm/native_tier.hpp
 
 /// Something to import or export.
 struct Extern {
@@ -79,6 +80,9 @@ class Store {
     ~Store();
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
+
+    /// Everything in this store runs as compiled code (src/aot). Before anything else is added.
+    void use(std::unique_ptr<NativeTier> tier);
 
     /// Fuel over the whole life of the store, instantiation included. At most 2^62.
     void set_fuel_limit(std::uint64_t limit) noexcept;
@@ -131,6 +135,7 @@ enum class LinkErrorKind : std::uint8_t {
     missing_import,
     incompatible_import,
     machine_exhausted,  ///< no memory to give; never a result
+    not_compiled,       ///< the store's native tier has no code for the module; never a result
     over_limit,         ///< the module's initial memory or table is larger than the task allows
     stopped,            ///< a segment or the start function trapped, exited, or ran out of fuel
 };

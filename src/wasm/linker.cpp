@@ -248,6 +248,13 @@ class Instantiation {
         }
         data_->dropped_elements.resize(module_.elements.size());
         data_->dropped_data.resize(module_.data.size());
+        if (store.native) {
+            if (auto refused = store.native->attach(*data_)) {
+                return LinkError{.kind = LinkErrorKind::not_compiled,
+                                 .message = std::move(*refused),
+                                 .outcome = {}};
+            }
+        }
         return std::nullopt;
     }
 

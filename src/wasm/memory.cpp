@@ -38,20 +38,33 @@ std::unique_ptr<Memory> Memory::create(Limits declared, std::uint32_t pages_max)
     std::unique_ptr<Memory> memory{new Memory{declared, pages_max}};
     memory->data_.reset(allocate(declared.min));
     if (!memory->data_) return nullptr;
+    memory->base_ = memory->data_.get();
     memory->pages_ = declared.min;
     memory->pages_capacity_ = std::max(declared.min, 1U);
     return memory;
 }
 
+std::unique_ptr<Memory> Memory::create_in(std::unique_ptr<MemoryRegion> region, Limits declared,
+                                          std::uint32_t pages_max) {
+    MILLRACE_ASSERT(region != nullptr);
+    MILLRACE_ASSERT(declared.min <= pages_max);
+    if (!region->commit(declared.min)) return nullptr;
+    std::unique_ptr<Memory> memory{new Memory{declared, pages_max}};
+    memory->base_ = region->base();
+    memory->region_ = std::move(region);
+    memory->pages_ = declared.min;
+    return memory;
+}
+
 std::optional<ByteView> Memory::read(std::uint64_t offset, std::uint64_t length) const noexcept {
     if (offset > size() || length > size() - offset) return std::nullopt;
-    return ByteView{data_.get() + offset, static_cast<std::size_t>(length)};
+    return ByteView{base_ + offset, static_cast<std::size_t>(length)};
 }
 
 std::optional<std::span<std::uint8_t>> Memory::range(std::uint64_t offset,
                                                      std::uint64_t length) noexcept {
     if (offset > size() || length > size() - offset) return std::nullopt;
-    return std::span<std::uint8_t>{data_.get() + offset, static_cast<std::size_t>(length)};
+    return std::span<std::uint8_t>{base_ + offset, static_cast<std::size_t>(length)};
 }
 
 bool Memory::write(std::uint64_t offset, ByteView source) noexcept {
@@ -89,6 +102,11 @@ bool Memory::write_u64(std::uint64_t offset, std::uint64_t value) noexcept {
 Memory::Grown Memory::grow(std::uint32_t delta) noexcept {
     if (!can_grow(delta)) return Grown::beyond_limit;
     const std::uint32_t wanted = pages_ + delta;
+    if (region_) {
+        if (!region_->commit(wanted)) return Grown::machine_exhausted;
+        pages_ = wanted;
+        return Grown::yes;
+    }
     if (wanted > pages_capacity_) {
         // Doubling keeps the copies linear in all; the reserve is untouched and so costs nothing.
         const std::uint32_t doubled =
@@ -100,8 +118,9 @@ Memory::Grown Memory::grow(std::uint32_t delta) noexcept {
             larger.reset(allocate(capacity));
         }
         if (!larger) return Grown::machine_exhausted;
-        std::memcpy(larger.get(), data_.get(), static_cast<std::size_t>(size()));
+        std::memcpy(larger.get(), base_, static_cast<std::size_t>(size()));
         data_ = std::move(larger);
+        base_ = data_.get();
         pages_capacity_ = capacity;
     }
     pages_ = wanted;

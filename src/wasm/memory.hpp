@@ -14,6 +14,17 @@
 
 namespace millrace::wasm {
 
+/// Room for a linear memory at an address that never changes, from outside the engine. Compiled
+/// code reaches it without a bounds check: what lies beyond the committed pages must fault.
+class MemoryRegion {
+  public:
+    virtual ~MemoryRegion() = default;
+    [[nodiscard]] virtual std::uint8_t* base() const noexcept = 0;
+    /// Makes the first `pages` pages usable; new ones are zero. Never fewer than before. False when
+    /// the machine has no memory to give.
+    [[nodiscard]] virtual bool commit(std::uint32_t pages) noexcept = 0;
+};
+
 /// A linear memory. Addresses are offsets from 0; every access here is checked against the current
 /// size. grow() may move the bytes: a span is good until the next call into the module.
 class Memory {
@@ -21,6 +32,9 @@ class Memory {
     /// `pages_max` is the smaller of the module's declared maximum and the task's limit; growth
     /// succeeds exactly up to it. Null when the machine has no memory to give.
     static std::unique_ptr<Memory> create(Limits declared, std::uint32_t pages_max);
+    /// The same in a region that has room for `pages_max` pages.
+    static std::unique_ptr<Memory> create_in(std::unique_ptr<MemoryRegion> region, Limits declared,
+                                             std::uint32_t pages_max);
 
     [[nodiscard]] std::uint32_t pages() const noexcept { return pages_; }
     [[nodiscard]] std::uint32_t pages_max() const noexcept { return pages_max_; }
@@ -29,10 +43,10 @@ class Memory {
 
     /// All bytes, for the final memory root.
     [[nodiscard]] ByteView bytes() const noexcept {
-        return {data_.get(), static_cast<std::size_t>(size())};
+        return {base_, static_cast<std::size_t>(size())};
     }
     [[nodiscard]] std::span<std::uint8_t> bytes() noexcept {
-        return {data_.get(), static_cast<std::size_t>(size())};
+        return {base_, static_cast<std::size_t>(size())};
     }
 
     /// Null when [offset, offset + length) leaves the memory. Never overflows.
@@ -61,8 +75,8 @@ class Memory {
     }
     Grown grow(std::uint32_t delta) noexcept;
 
-    /// For the interpreter.
-    [[nodiscard]] std::uint8_t* data() noexcept { return data_.get(); }
+    /// For the engine's tiers.
+    [[nodiscard]] std::uint8_t* data() noexcept { return base_; }
 
   private:
     struct Free {
@@ -71,7 +85,9 @@ class Memory {
     Memory(Limits declared, std::uint32_t pages_max) noexcept
         : declared_{declared}, pages_max_{pages_max} {}
 
-    std::unique_ptr<std::uint8_t, Free> data_;
+    std::unique_ptr<std::uint8_t, Free> data_;  ///< null in a region
+    std::unique_ptr<MemoryRegion> region_;
+    std::uint8_t* base_ = nullptr;
     Limits declared_;
     std::uint32_t pages_ = 0;
     std::uint32_t pages_max_ = 0;

@@ -12,6 +12,7 @@
 #include "wasm/instance.hpp"
 #include "wasm/ir.hpp"
 #include "wasm/module_data.hpp"
+#include "wasm/native_tier.hpp"
 
 /// The state behind Store and Instance, shared by linking and the interpreter.
 namespace millrace::wasm {
@@ -24,12 +25,29 @@ struct Function {
     const Body* body = nullptr;
     std::unique_ptr<Code> code;          ///< null until the first call
     std::unique_ptr<HostFunction> host;  ///< null for a module's function
+    // Set by a NativeTier for a module's function.
+    const void* native = nullptr;
+    const void* native_thunk = nullptr;
+    void* native_context = nullptr;
+};
+
+/// Where compiled code finds a table's entries.
+struct TableView {
+    const std::uint64_t* entries = nullptr;
+    std::uint64_t count = 0;
 };
 
 struct Table {
     TableType type;
     std::uint32_t entries_max = 0;
     std::vector<std::uint64_t> entries;
+    TableView view;
+
+    /// The only way to change the number of entries.
+    void resize(std::size_t count, std::uint64_t value) {
+        entries.resize(count, value);
+        view = {entries.data(), entries.size()};
+    }
 };
 
 struct Global {
@@ -78,18 +96,10 @@ struct StoreData {
     bool is_running = false;
     std::unique_ptr<std::uint64_t[]> slots;
     std::unique_ptr<CallFrame[]> frames;
+    std::unique_ptr<NativeTier> native;  ///< null: everything is interpreted
 
     std::uint32_t type_id(const FuncType& type);
     Function& new_function(const FuncType& type);
-};
-
-/// How a run of the interpreter ended.
-struct Stop {
-    enum class Kind : std::uint8_t { returned, trapped, exited, out_of_fuel };
-    Kind kind = Kind::returned;
-    TrapKind trap = TrapKind::unreachable;
-    std::uint32_t exit_code = 0;
-    std::string detail;
 };
 
 /// Runs a module's function whose arguments lie in the store's first slots; its results replace

@@ -17,21 +17,18 @@ class ModuleWriter {
   public:
     /// Adds a function with a type of its own, exported under `name` unless that is empty. `code`
     /// is the body without local declarations, with its final `end`.
-    ModuleWriter& function(std::string_view name, FuncType type, Bytes code,
+    ModuleWriter& function(std::string_view name, const FuncType& type, Bytes code,
                            std::uint32_t i32_locals = 0, std::uint32_t i64_locals = 0) {
-        functions_.push_back({add_type(type), std::move(code), i32_locals, i64_locals});
-        if (!name.empty()) {
-            Bytes entry;
-            text(entry, name);
-            entry.push_back(0);
-            number(entry, imports_ + static_cast<std::uint32_t>(functions_.size()) - 1);
-            append(export_entries_, entry);
-            ++exports_;
-        }
+        add_function(name, {add_type(type), std::move(code), i32_locals, i64_locals});
+        return *this;
+    }
+    /// The same, of a body that starts with its own declaration of locals.
+    ModuleWriter& whole_function(std::string_view name, const FuncType& type, Bytes body) {
+        add_function(name, {add_type(type), std::move(body), 0, 0, true});
         return *this;
     }
     /// Before any function().
-    ModuleWriter& import(std::string_view module, std::string_view name, FuncType type) {
+    ModuleWriter& import(std::string_view module, std::string_view name, const FuncType& type) {
         text(import_entries_, module);
         text(import_entries_, name);
         import_entries_.push_back(0);
@@ -46,7 +43,7 @@ class ModuleWriter {
         return *this;
     }
     /// A table of `size` funcrefs whose first entries are the functions named.
-    ModuleWriter& table(std::uint32_t size, std::vector<std::uint32_t> functions) {
+    ModuleWriter& table(std::uint32_t size, const std::vector<std::uint32_t>& functions) {
         table_ = Bytes{1, 0x70, 0};
         number(table_, size);
         elements_ = Bytes{1, 0, 0x41, 0, 0x0b};
@@ -68,7 +65,9 @@ class ModuleWriter {
         for (const Written& written : functions_) {
             number(indices, written.type);
             Bytes body;
-            number(body, (written.i32_locals > 0 ? 1U : 0U) + (written.i64_locals > 0 ? 1U : 0U));
+            if (!written.is_whole)
+                number(body,
+                       (written.i32_locals > 0 ? 1U : 0U) + (written.i64_locals > 0 ? 1U : 0U));
             locals(body, written.i32_locals, ValueType::i32);
             locals(body, written.i64_locals, ValueType::i64);
             append(body, written.code);
@@ -100,7 +99,19 @@ class ModuleWriter {
         Bytes code;
         std::uint32_t i32_locals;
         std::uint32_t i64_locals;
+        bool is_whole = false;
     };
+
+    void add_function(std::string_view name, Written written) {
+        functions_.push_back(std::move(written));
+        if (name.empty()) return;
+        Bytes entry;
+        text(entry, name);
+        entry.push_back(0);
+        number(entry, imports_ + static_cast<std::uint32_t>(functions_.size()) - 1);
+        append(export_entries_, entry);
+        ++exports_;
+    }
 
     std::uint32_t add_type(const FuncType& type) {
         types_.push_back(0x60);

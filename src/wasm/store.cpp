@@ -116,6 +116,12 @@ bool Store::charge(std::uint64_t fuel) noexcept {
     return true;
 }
 
+void Store::use(std::unique_ptr<NativeTier> tier) {
+    MILLRACE_ASSERT(data_->functions.empty());
+    MILLRACE_ASSERT(data_->memories.empty());
+    data_->native = std::move(tier);
+}
+
 Extern Store::add_function(HostFunction function) {
     auto host = std::make_unique<HostFunction>(std::move(function));
     Function& added = data_->new_function(host->type);
@@ -129,14 +135,20 @@ Extern Store::add_table(TableType type) {
     table.entries_max =
         std::min(type.limits.max.value_or(std::numeric_limits<std::uint32_t>::max()),
                  std::max(data_->limits.table_entries_max, type.limits.min));
-    table.entries.resize(type.limits.min);
+    table.resize(type.limits.min, 0);
     return {.kind = ExternKind::table, .table = &table};
 }
 
 std::optional<Extern> Store::add_memory(Limits limits) {
     const std::uint32_t most =
         std::max(limits.min, std::min(limits.max.value_or(65'536), data_->limits.memory_pages_max));
-    auto memory = Memory::create(limits, most);
+    std::unique_ptr<Memory> memory;
+    if (data_->native) {
+        auto region = data_->native->reserve_memory();
+        if (region) memory = Memory::create_in(std::move(region), limits, most);
+    } else {
+        memory = Memory::create(limits, most);
+    }
     if (!memory) return std::nullopt;
     data_->memories.push_back(std::move(memory));
     return Extern{.kind = ExternKind::memory, .memory = data_->memories.back().get()};
@@ -229,8 +241,12 @@ RunOutcome Store::invoke(const Extern& function, std::span<const Value> args) {
         to = store_value(to, args[index]);
     }
     data_->is_running = true;
-    Stop stop = target.host ? call_host(*data_, target, nullptr, data_->slots.get())
-                            : interpret(*data_, target);
+    Stop stop;
+    if (target.host) {
+        stop = call_host(*data_, target, nullptr, data_->slots.get());
+    } else {
+        stop = data_->native ? data_->native->run(*data_, target) : interpret(*data_, target);
+    }
     data_->is_running = false;
     switch (stop.kind) {
         case Stop::Kind::returned: {

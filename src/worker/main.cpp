@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
-// millrace-worker PARENT ADDRESS_SPACE CPU_SECONDS: runs one task and ends (docs/sandbox.md).
-// Started by sandbox::Worker only; reads the task from descriptor 0, writes events to descriptor 1.
+// millrace-worker PARENT ADDRESS_SPACE CPU_SECONDS [DATA_BYTES]: runs one task and ends
+// (docs/sandbox.md). Started by sandbox::Worker only; reads the task from descriptor 0, writes
+// events to descriptor 1.
 //
 // The order is the point: lock down first, then read. From then on nothing may allocate by opening
 // files, log, or use descriptors other than 0 and 1; a forbidden call ends the process.
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +17,7 @@
 #include <new>
 #include <string_view>
 
+#include "aot/tier.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/merkle.hpp"
 #include "sandbox/lockdown.hpp"
@@ -78,7 +81,27 @@ void warm_up() {
     (void)hash.finish();
 }
 
-int run() {
+/// Descriptor 3, to its end, as code that runs. From the parent, like the program itself.
+Outcome<std::shared_ptr<const aot::LoadedImage>> read_image() {
+    constexpr int descriptor = 3;
+    struct stat status {};
+    if (fstat(descriptor, &status) != 0 || status.st_size < 0)
+        return Err{Failure{"the worker got no compiled module", "", "reinstall millrace"}};
+    Bytes bytes(static_cast<std::size_t>(status.st_size));
+    for (std::size_t done = 0; done < bytes.size();) {
+        const ssize_t count = read(descriptor, bytes.data() + done, bytes.size() - done);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0)
+            return Err{Failure{"the compiled module is cut off", "", "compile it again"}};
+        done += static_cast<std::size_t>(count);
+    }
+    close(descriptor);
+    if (!aot::prepare_thread())
+        return Err{Failure{"the worker cannot handle faults of compiled code", "", ""}};
+    return aot::LoadedImage::load(bytes);
+}
+
+int run(std::shared_ptr<const aot::LoadedImage> compiled) {
     std::array<std::uint8_t, 8> header{};
     if (!read_all(header)) return 1;
     std::uint64_t size = 0;
@@ -104,11 +127,12 @@ int run() {
         return write_all(sandbox::encode_event(sandbox::Refusal{loaded.error()})) ? 0 : 1;
     }
     task.module.reset();
-    auto report = sandbox::run_here(*loaded, task.input, [&](Fuel fuel) {
+    const auto tell = [&](Fuel fuel) {
         if (fuel.value - told < progress_step) return;
         told = fuel.value;
         (void)write_all(sandbox::encode_event(sandbox::Progress{fuel}));
-    });
+    };
+    auto report = sandbox::run_here(*loaded, task.input, tell, std::move(compiled));
     if (!report) return fail(report.error());
     return write_all(sandbox::encode_event(std::move(report).value())) ? 0 : 1;
 }
@@ -116,16 +140,23 @@ int run() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) return 2;
+    if (argc != 4 && argc != 5) return 2;
     warm_up();
     (void)out_of_memory_frame();
+    std::shared_ptr<const aot::LoadedImage> compiled;
+    if (argc == 5) {
+        auto image = read_image();
+        if (!image) return fail(image.error());
+        compiled = std::move(image).value();
+    }
     std::set_new_handler(on_out_of_memory);
     const auto isolation =
         sandbox::enter_lockdown({.parent = static_cast<pid_t>(number_of(argv[1])),
                                  .address_space = number_of(argv[2]),
+                                 .data_bytes = argc == 5 ? number_of(argv[4]) : 0,
                                  .cpu_seconds = number_of(argv[3])});
     if (!isolation) return fail(isolation.error());
     if (!write_all(sandbox::encode_event(sandbox::Ready{*isolation}))) return 1;
-    const int status = run();
+    const int status = run(std::move(compiled));
     _exit(status);  // no destructors: gigabytes go back faster this way
 }

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aot/abi.hpp"
+#include "base/bytes.hpp"
+#include "base/failure.hpp"
+
+/// A compiled module as bytes (docs/formats/compiled.md): one position-independent block of code
+/// and constants, and where in it each function starts. Nothing here runs or maps it: see
+/// runtime.hpp.
+///
+/// The bytes come from a file that may be torn, old or somebody else's. decode_image() takes only
+/// what encode_image() of the same engine version wrote: every length is exact, every offset lies
+/// in the code, and the digest at the end covers all before it. That finds damage, not malice:
+/// whoever can write a file with a right digest can write code that runs. So images are read from
+/// the owner's own folder only, and run only inside the sandbox.
+namespace millrace::aot {
+
+/// The processors that the code needs, and the LLVM that made it.
+constexpr std::string_view target_name = "x86-64-v2/llvm-19";
+
+constexpr std::uint64_t image_code_max = 1ULL << 30;
+
+/// One function defined in the module.
+struct FunctionEntry {
+    std::uint32_t offset = 0;  ///< of its code
+    std::uint32_t thunk = 0;   ///< of the EntryThunk of its type
+};
+
+struct Image {
+    Convention convention = Convention::plain;
+    Metering metering = Metering::exact;
+    Hash32 module;  ///< SHA-256 of the module's bytes
+    /// Bytes of native stack that the deepest chain of calls can take, within the limits of a run.
+    std::uint64_t stack_bytes = 0;
+    std::vector<FunctionEntry> functions;
+    Bytes code;
+};
+
+Bytes encode_image(const Image& image);
+
+/// A Failure says what is wrong with the bytes, and that the module has to be compiled again.
+Outcome<Image> decode_image(ByteView bytes, Metering metering = Metering::exact);
+
+/// What an image says of its stack, unchecked, for whoever makes room before it is decoded; 0 when
+/// there is nothing to read.
+std::uint64_t stated_stack_bytes(ByteView bytes) noexcept;
+
+}  // namespace millrace::aot

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#include "compiler/lowering.hpp"
+
+namespace millrace::compiler {
+namespace {
+
+bool ends_block(Base base) noexcept {
+    switch (base) {
+        case Base::jump:
+        case Base::br_table:
+        case Base::return_none:
+        case Base::return_one:
+        case Base::return_many:
+        case Base::return_call:
+        case Base::return_call_indirect:
+        case Base::unreachable:
+            return true;
+        default:
+            return false;
+    }
+}
+
+bool is_conditional(const Operation& operation) noexcept {
+    return operation.shape == Shape::branch_when || operation.shape == Shape::branch_unless ||
+           operation.base == Base::br_nonzero || operation.base == Base::br_zero;
+}
+
+}  // namespace
+
+void Lowering::trap_if(llvm::Value* condition, TrapKind kind) {
+    llvm::BasicBlock* next = new_block();
+    at_.CreateCondBr(condition, end_block(static_cast<std::uint32_t>(kind)), next,
+                     unit_.unlikely());
+    at_.SetInsertPoint(next);
+}
+
+void Lowering::note_way(std::uint32_t to, std::uint32_t cost) {
+    Start& start = starts_[to];
+    start.is_start = true;
+    if (start.cost && *start.cost != cost) start.is_mixed = true;
+    start.cost = cost;
+}
+
+void Lowering::note_branch(std::uint32_t from, std::uint32_t offset, std::uint32_t cost) {
+    const std::uint32_t to = from + offset;
+    note_way(to, cost);
+    if (to <= from) starts_[to].is_loop_head = true;
+}
+
+void Lowering::find_blocks() {
+    const auto& instrs = code_.instrs;
+    starts_.resize(instrs.size());
+    for (std::uint32_t index = 0; index < instrs.size(); ++index) {
+        const Instr& instr = instrs[index];
+        const Operation& operation = operation_of(instr.op);
+        if (is_conditional(operation)) {
+            note_branch(index, instr.d, instr.b);
+            note_way(index + 1, instr.c);
+        } else if (operation.base == Base::jump) {
+            note_branch(index, instr.d, instr.e);
+        } else if (operation.base == Base::br_table) {
+            for (std::uint32_t entry = 0; entry < instr.e; ++entry) {
+                const wasm::BranchTarget& target = code_.targets[instr.d + entry];
+                note_branch(index, static_cast<std::uint32_t>(target.offset), target.cost);
+            }
+        }
+    }
+    // Falling in from the instruction before, which may be the charge for it.
+    for (std::uint32_t index = 1; index < instrs.size(); ++index) {
+        if (!starts_[index].is_start) continue;
+        const Instr& before = instrs[index - 1];
+        const Operation& operation = operation_of(before.op);
+        if (is_conditional(operation) || ends_block(operation.base)) continue;
+        note_way(index, operation.base == Base::charge ? before.d : 0);
+    }
+    blocks_.resize(instrs.size());
+    for (std::uint32_t index = 0; index < instrs.size(); ++index) {
+        if (starts_[index].is_start) blocks_[index] = new_block();
+    }
+}
+
+bool Lowering::charges_at_start(std::uint32_t index) const {
+    return starts_[index].is_start && !starts_[index].is_mixed;
+}
+
+void Lowering::begin_block(std::uint32_t index) {
+    if (!is_dead_) at_.CreateBr(blocks_[index]);
+    is_dead_ = false;
+    at_.SetInsertPoint(blocks_[index]);
+    is_fuel_told_ = false;
+    if (charges_at_start(index)) charge(*starts_[index].cost);
+    if (starts_[index].is_loop_head) check_fuel();
+}
+
+llvm::BasicBlock* Lowering::way(std::uint32_t to, std::uint32_t cost) {
+    if (charges_at_start(to) || cost == 0 || !unit_.is_metered()) return blocks_[to];
+    llvm::BasicBlock* block = new_block();
+    Builder at{block};
+    at.CreateStore(at.CreateSub(at.CreateLoad(unit_.i64(), fuel_), at.getInt64(cost)), fuel_);
+    at.CreateBr(blocks_[to]);
+    return block;
+}
+
+void Lowering::branch_if(std::uint32_t index, llvm::Value* condition) {
+    const Instr& instr = code_.instrs[index];
+    at_.CreateCondBr(condition, way(index + instr.d, instr.b), way(index + 1, instr.c));
+    is_dead_ = true;
+}
+
+void Lowering::set_fuel(llvm::Value* value) {
+    at_.CreateStore(value, fuel_);
+    is_fuel_told_ = false;
+}
+
+void Lowering::charge(std::uint32_t cost) {
+    if (cost != 0 && unit_.is_metered()) set_fuel(at_.CreateSub(fuel(), at_.getInt64(cost)));
+}
+
+void Lowering::check_fuel() {
+    if (!unit_.is_metered()) return;
+    llvm::BasicBlock* next = new_block();
+    at_.CreateCondBr(at_.CreateICmpSLT(fuel(), at_.getInt64(0)), end_block(aot::end_out_of_fuel),
+                     next, unit_.unlikely());
+    at_.SetInsertPoint(next);
+}
+
+llvm::BasicBlock* Lowering::end_block(std::uint32_t kind) {
+    llvm::BasicBlock*& block = ends_[kind];
+    if (block != nullptr) return block;
+    block = new_block();
+    Builder at{block};
+    at.CreateCall(unit_.trap(), {context_, at.CreateLoad(unit_.i64(), fuel_), at.getInt32(kind)})
+        ->setDoesNotReturn();
+    at.CreateUnreachable();
+    return block;
+}
+
+void Lowering::branch_table(std::uint32_t index, const Instr& instr) {
+    std::map<std::pair<std::int32_t, std::uint32_t>, llvm::BasicBlock*> known;
+    const auto block = [&](std::uint32_t entry) {
+        const wasm::BranchTarget& target = code_.targets[instr.d + entry];
+        llvm::BasicBlock*& found = known[{target.offset, target.cost}];
+        if (found == nullptr)
+            found = way(index + static_cast<std::uint32_t>(target.offset), target.cost);
+        return found;
+    };
+    const std::uint32_t last = instr.e - 1;
+    llvm::SwitchInst* chosen = at_.CreateSwitch(read(instr.a, Type::i32), block(last), last);
+    for (std::uint32_t entry = 0; entry < last; ++entry)
+        chosen->addCase(at_.getInt32(entry), block(entry));
+    is_dead_ = true;
+}
+
+}  // namespace millrace::compiler
