@@ -47,6 +47,9 @@ Bytes encode_image(const Image& image);
 /// A Failure says what is wrong with the bytes, and that the module has to be compiled again.
 Outcome<Image> decode_image(ByteView bytes);
 
+/// As decode_image() checks, without the copy; and that it is the image of this module.
+Outcome<void> check_image(ByteView bytes, const Hash32& module);
+
 /// What an image says of its stack, unchecked, for whoever makes room before it is decoded; 0 when
 /// there is nothing to read.
 std::uint64_t stated_stack_bytes(ByteView bytes) noexcept;
