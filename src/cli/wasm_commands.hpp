@@ -12,5 +12,7 @@ namespace millrace::cli {
 void add_wasm_run(CLI::App* wasm, int& exit_status);
 void add_wasm_compile(CLI::App* wasm, int& exit_status);
 void add_wasm_inspect(CLI::App* wasm, int& exit_status);
+void add_wasm_diff(CLI::App* wasm, int& exit_status);
+void add_wasm_bench(CLI::App* wasm, int& exit_status);
 
 }  // namespace millrace::cli
