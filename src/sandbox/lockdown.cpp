@@ -85,6 +85,11 @@ bool allow(const Filter& filter, int call) {
     return seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0) == 0;
 }
 
+bool refuse(const Filter& filter, int call, int error) {
+    return seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(static_cast<unsigned>(error)), call, 0) ==
+           0;
+}
+
 bool allow_when(const Filter& filter, int call, scmp_arg_cmp condition) {
     return seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, call, 1, &condition) == 0;
 }
@@ -97,9 +102,8 @@ scmp_arg_cmp is_not_executable() {
     return {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
 }
 
-bool load_filter() {
-    const Filter filter{seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release};
-    if (!filter) return false;
+/// What computing takes: memory, the three descriptors, an end.
+bool allow_computing(const Filter& filter) {
     bool good =
         allow_when(filter, SCMP_SYS(read), argument_is(0, 0)) &&
         allow_when(filter, SCMP_SYS(write), argument_is(0, 1)) &&
@@ -108,16 +112,48 @@ bool load_filter() {
         allow_when(filter, SCMP_SYS(mprotect), is_not_executable()) &&
         // abort() of a failed assertion
         allow_when(filter, SCMP_SYS(tgkill), argument_is(0, static_cast<std::uint64_t>(getpid())));
-    if (is_sanitized) {
-        good = good && allow(filter, SCMP_SYS(pipe2)) && allow(filter, SCMP_SYS(close)) &&
-               allow(filter, SCMP_SYS(sigaltstack)) && allow(filter, SCMP_SYS(write));
-    }
     for (const int call :
          {SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk),
           SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
           SCMP_SYS(rt_sigaction), SCMP_SYS(restart_syscall), SCMP_SYS(clock_gettime),
           SCMP_SYS(gettimeofday), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(sched_yield)}) {
         good = good && allow(filter, call);
+    }
+    return good;
+}
+
+bool load_filter() {
+    const Filter filter{seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release};
+    if (!filter) return false;
+    bool good = allow_computing(filter);
+    if (is_sanitized) {
+        good = good && allow(filter, SCMP_SYS(pipe2)) && allow(filter, SCMP_SYS(close)) &&
+               allow(filter, SCMP_SYS(sigaltstack)) && allow(filter, SCMP_SYS(write));
+    }
+    return good && seccomp_load(filter.get()) == 0;
+}
+
+bool load_compiler_filter() {
+    const Filter filter{seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release};
+    if (!filter) return false;
+    bool good =
+        allow_computing(filter) &&
+        // Threads, and no processes. The C library takes clone3's absence for an old kernel
+        // and uses clone, whose flags a filter can see.
+        allow_when(filter, SCMP_SYS(clone), {0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD}) &&
+        refuse(filter, SCMP_SYS(clone3), ENOSYS) &&
+        // Asking for limits, not setting them.
+        allow_when(filter, SCMP_SYS(prlimit64), argument_is(2, 0));
+    for (const int call : {SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_getaffinity),
+                           SCMP_SYS(getrandom)}) {
+        good = good && allow(filter, call);
+    }
+    for (const int call :
+         {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access), SCMP_SYS(faccessat),
+          SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(newfstatat),
+          SCMP_SYS(statx), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(ioctl), SCMP_SYS(getcwd),
+          SCMP_SYS(sysinfo), SCMP_SYS(uname), SCMP_SYS(prctl)}) {
+        good = good && refuse(filter, call, EACCES);
     }
     return good && seccomp_load(filter.get()) == 0;
 }
@@ -150,6 +186,26 @@ Outcome<Isolation> enter_lockdown(const LockdownPlan& plan) {
     if (!load_filter()) return Err{cannot("the worker cannot load its system-call filter")};
     isolation.walls |= Isolation::syscall_filter;
     return isolation;
+}
+
+Outcome<void> enter_compiler_lockdown() {
+    if (is_sanitized) return {};
+    (void)leave_namespaces();
+    (void)become_unprivileged();
+    if (geteuid() == 0) return Err{cannot("the compiler cannot give up root")};
+    (void)drop_capabilities();
+    if (prctl(PR_SET_DUMPABLE, 0) != 0) return Err{cannot("the compiler cannot become undumpable")};
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return Err{cannot("the compiler cannot renounce new privileges")};
+    // Not the number of processes: threads count as such, with those of all of the same user.
+    (void)limit(RLIMIT_CORE, 0);
+    (void)limit(RLIMIT_FSIZE, 0);
+    (void)limit(RLIMIT_NOFILE, 0);
+    (void)limit(RLIMIT_MEMLOCK, 0);
+    if (!load_compiler_filter())
+        return Err{cannot("the compiler cannot load its system-call filter")};
+    return {};
 }
 
 }  // namespace millrace::sandbox

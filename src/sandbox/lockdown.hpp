@@ -25,4 +25,11 @@ struct LockdownPlan {
 /// not allow is left out of the returned Isolation, except the filter, without which it fails.
 Outcome<Isolation> enter_lockdown(const LockdownPlan& plan);
 
+/// The same for the compiler, which reads a hostile module from descriptor 0 and writes to 1 and 2:
+/// own namespaces, no privileges, and a filter that leaves it memory, threads of its own, and these
+/// three descriptors. Whatever names a file fails as if nothing were there; any other call kills
+/// it. Its limits of memory and time it has set itself. Call it before there are other threads.
+/// Left out in sanitizer builds, whose runtime reads files whenever it likes.
+Outcome<void> enter_compiler_lockdown();
+
 }  // namespace millrace::sandbox
