@@ -130,8 +130,19 @@ Outcome<ChildPipes> start_compiler(const std::string& program, std::vector<std::
     posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     std::array<char*, 1> no_environment{nullptr};
     ChildPipes child;
-    const int error = posix_spawn(&child.pid, program.c_str(), &actions, nullptr, list.data(),
+    // Threads of a daemon block signals; its children shall not.
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t no_signals;
+    sigset_t all_signals;
+    sigemptyset(&no_signals);
+    sigfillset(&all_signals);
+    posix_spawnattr_setsigmask(&attributes, &no_signals);
+    posix_spawnattr_setsigdefault(&attributes, &all_signals);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    const int error = posix_spawn(&child.pid, program.c_str(), &actions, &attributes, list.data(),
                                   no_environment.data());
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0)
         return Err{Failure{"cannot start the compiler", program + ": " + std::strerror(error), ""}};
