@@ -348,8 +348,8 @@ class Tier : public wasm::NativeTier {
 
 }  // namespace
 
-Outcome<std::shared_ptr<const LoadedImage>> LoadedImage::load(ByteView bytes) {
-    MILLRACE_TRY(Image image, decode_image(bytes));
+Outcome<std::shared_ptr<const LoadedImage>> LoadedImage::load(ByteView bytes, Digest digest) {
+    MILLRACE_TRY(Image image, decode_image(bytes, digest));
     const auto failure = [] {
         return Failure{"this machine gives no executable memory for the compiled module", "",
                        "use the interpreter (--tier interp)"};

@@ -15,8 +15,10 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "aot/image.hpp"
 #include "cli/wasm_commands.hpp"
 #include "cli/wasm_task.hpp"
+#include "crypto/hash.hpp"
 #include "sandbox/worker.hpp"
 
 namespace millrace::cli {
@@ -127,14 +129,21 @@ int fail(const Failure& failure, bool as_json) {
     return status_failure;
 }
 
+/// Of the file that was given, else from the cache or made now.
+Outcome<wasi::SharedBytes> chosen_image(const RunOptions& options, ByteView module) {
+    if (options.image.empty()) return image_of(options.task, module);
+    MILLRACE_TRY(auto image, read_file(options.image, "compiled module"));
+    MILLRACE_TRY_VOID(aot::check_image(*image, crypto::sha256(module)));
+    return image;
+}
+
 int run(const RunOptions& options) {
     auto task = read_task(options.task);
     if (!task) return fail(task.error(), options.as_json);
     double compile_ms = 0;
     if (options.tier == "aot") {
         const auto start = std::chrono::steady_clock::now();
-        auto image = options.image.empty() ? image_of(options.task, *task->module)
-                                           : read_file(options.image, "compiled module");
+        auto image = chosen_image(options, *task->module);
         if (!image) return fail(image.error(), options.as_json);
         task->compiled = std::move(image).value();
         compile_ms =

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "aot/image.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/merkle.hpp"
 #include "io/files.hpp"
@@ -199,6 +200,7 @@ Outcome<wasi::SharedBytes> image_of(const TaskOptions& options, ByteView module)
     MILLRACE_TRY_VOID(sandbox::load_here(module));
     if (cache) return aot::compile_cached(*cache, module, {}, note);
     MILLRACE_TRY(Bytes image, aot::compile_elsewhere(module));
+    MILLRACE_TRY_VOID(aot::check_image(image, crypto::sha256(module)));
     return std::make_shared<const Bytes>(std::move(image));
 }
 

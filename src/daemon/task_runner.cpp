@@ -16,6 +16,8 @@ namespace prov = compute::provider;
 namespace {
 
 constexpr Duration wall_time_min{1'000};
+/// Processes that wait for a task; a few megabytes each, mostly shared.
+constexpr std::size_t workers_ahead = 2;
 
 struct Running {
     prov::RunTask request;
@@ -37,9 +39,12 @@ struct TaskRunner::State {
     std::map<Hash32, std::shared_ptr<Running>> running;
 
     CompiledModules compiled;
+    sandbox::WorkerPool workers{{}, workers_ahead};
 
     State(AgentBase& owner, CompiledModules::Options options)
-        : base{owner}, compiled{owner.loop(), std::move(options)} {}
+        : base{owner}, compiled{owner.loop(), std::move(options)} {
+        workers.fill();
+    }
 
     Outcome<sandbox::WorkerTask> load(const prov::RunTask& request);
     void start(const std::shared_ptr<Running>& task);
@@ -102,9 +107,10 @@ void TaskRunner::State::start(const std::shared_ptr<Running>& task) {
 void TaskRunner::State::launch(const std::shared_ptr<Running>& task,
                                const sandbox::WorkerTask& input) {
     task->is_compiled = input.compiled != nullptr;
-    auto worker = sandbox::Worker::start(input);
+    auto worker = workers.start(input);
     if (!worker) return fail(task, types::LeaseRefusal::failed, worker.error().text());
     task->worker = std::make_unique<sandbox::Worker>(std::move(*worker));
+    base.loop().post([this] { workers.fill(); });  // after what this turn is for
     feed(task);
     const auto watched =
         base.loop().watch_fd(task->worker->result_fd(), {.readable = true, .writable = false},
@@ -250,8 +256,8 @@ void TaskRunner::State::end(const std::shared_ptr<Running>& task, TaskReport rep
     if (running.erase(task->request.lease) == 0) return;  // killed before
     // The worker object goes on a later turn: this may be called from a callback on its descriptor.
     base.loop().post([task, report = std::move(report)]() mutable {
-        task->worker.reset();
         task->done(std::move(report));
+        task->worker.reset();  // waits for the process to be gone: after the result has left
     });
 }
 

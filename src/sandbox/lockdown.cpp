@@ -69,13 +69,18 @@ bool limit(__rlimit_resource resource, std::uint64_t value) {
     return setrlimit(resource, &both) == 0;
 }
 
-bool limit_resources(const LockdownPlan& plan) {
-    bool all = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) &&
-               limit(RLIMIT_NOFILE, is_sanitized ? 16 : 0) && limit(RLIMIT_NPROC, 0) &&
-               limit(RLIMIT_MEMLOCK, 0);
-    if (plan.address_space != 0) all = limit(RLIMIT_AS, plan.address_space) && all;
-    if (plan.data_bytes != 0) all = limit(RLIMIT_DATA, plan.data_bytes) && all;
-    if (plan.cpu_seconds != 0) all = limit(RLIMIT_CPU, plan.cpu_seconds) && all;
+/// The same for every task.
+bool limit_always() {
+    return limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) &&
+           limit(RLIMIT_NOFILE, is_sanitized ? 16 : 0) && limit(RLIMIT_NPROC, 0) &&
+           limit(RLIMIT_MEMLOCK, 0);
+}
+
+bool limit_resources(const LockdownLimits& limits) {
+    bool all = true;
+    if (limits.address_space != 0) all = limit(RLIMIT_AS, limits.address_space) && all;
+    if (limits.data_bytes != 0) all = limit(RLIMIT_DATA, limits.data_bytes) && all;
+    if (limits.cpu_seconds != 0) all = limit(RLIMIT_CPU, limits.cpu_seconds) && all;
     return all;
 }
 
@@ -122,15 +127,17 @@ bool allow_computing(const Filter& filter) {
     return good;
 }
 
-bool load_filter() {
-    const Filter filter{seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release};
-    if (!filter) return false;
+/// Null when the system has no such filters.
+Filter make_filter() {
+    Filter filter{seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release};
+    if (!filter) return filter;
     bool good = allow_computing(filter);
     if (is_sanitized) {
         good = good && allow(filter, SCMP_SYS(pipe2)) && allow(filter, SCMP_SYS(close)) &&
                allow(filter, SCMP_SYS(sigaltstack)) && allow(filter, SCMP_SYS(write));
     }
-    return good && seccomp_load(filter.get()) == 0;
+    if (!good) filter.reset();
+    return filter;
 }
 
 bool load_compiler_filter() {
@@ -166,8 +173,19 @@ Failure cannot(std::string what) {
 
 }  // namespace
 
-Outcome<Isolation> enter_lockdown(const LockdownPlan& plan) {
+struct Lockdown::State {
     Isolation isolation;
+    bool has_limits = false;
+    Filter filter{nullptr, &seccomp_release};
+};
+
+Lockdown::Lockdown(std::unique_ptr<State> state) : state_{std::move(state)} {}
+Lockdown::Lockdown(Lockdown&&) noexcept = default;
+Lockdown::~Lockdown() = default;
+
+Outcome<Lockdown> Lockdown::begin(pid_t parent) {
+    auto state = std::make_unique<State>();
+    Isolation& isolation = state->isolation;
     isolation.walls |= leave_namespaces();
     if (become_unprivileged()) isolation.walls |= Isolation::unprivileged_user;
     if (geteuid() == 0) return Err{cannot("the worker cannot give up root")};
@@ -175,15 +193,24 @@ Outcome<Isolation> enter_lockdown(const LockdownPlan& plan) {
     if (prctl(PR_SET_DUMPABLE, 0) != 0) return Err{cannot("the worker cannot become undumpable")};
     // After the change of user, which resets it.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) isolation.walls |= Isolation::dies_with_parent;
-    if (plan.parent != 0 && getppid() != plan.parent) {
+    if (parent != 0 && getppid() != parent) {
         return Err{Failure{"the worker's parent is gone", "", ""}};
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return Err{cannot("the worker cannot renounce new privileges")};
     }
     isolation.walls |= Isolation::no_new_privileges;
-    if (limit_resources(plan)) isolation.walls |= Isolation::resource_limits;
-    if (!load_filter()) return Err{cannot("the worker cannot load its system-call filter")};
+    state->has_limits = limit_always();
+    state->filter = make_filter();
+    return Lockdown{std::move(state)};
+}
+
+Outcome<Isolation> Lockdown::close(const LockdownLimits& limits) {
+    Isolation isolation = state_->isolation;
+    if (limit_resources(limits) && state_->has_limits)
+        isolation.walls |= Isolation::resource_limits;
+    if (!state_->filter || seccomp_load(state_->filter.get()) != 0)
+        return Err{cannot("the worker cannot load its system-call filter")};
     isolation.walls |= Isolation::syscall_filter;
     return isolation;
 }

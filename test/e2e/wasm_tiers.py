@@ -73,6 +73,22 @@ def tiers_and_cache():
     say("no folder, an unsafe folder, the home's folder")
 
 
+def given_files():
+    module, other = compile_wat(EXITS % 5), compile_wat(EXITS % 6)
+    image = scratch("image") / "module.mlr"
+    succeed("wasm", "compile", module, "-o", image)
+    given, result = run("--tier", "aot", "--compiled", image, module)
+    check(given["exit"] == 5 and result.code == 5, f"{result}")
+    at = ("wasm", "run", "--tier", "aot", "--compiled", image)
+    fail(*at, other, words=["another module", "compile the module again"])
+    whole = image.read_bytes()
+    image.write_bytes(whole[:-33] + bytes([whole[-33] ^ 1]) + whole[-32:])
+    fail(*at, module, words=["damaged"])
+    image.write_bytes(whole[:50])
+    fail(*at, module, words=["too short"])
+    say("a file that was given is checked")
+
+
 def both_tiers_agree():
     cache = scratch("diff")
     at = ("--cache", cache)
@@ -123,6 +139,7 @@ def timed():
 
 def all_of_it():
     tiers_and_cache()
+    given_files()
     both_tiers_agree()
     timed()
 
