@@ -46,7 +46,7 @@ Outcome<std::vector<double>> measure_prepared(
     for (int round = 0; round < run_count; ++round) {
         pool.fill();
         // Until they wait for a task: making them is not what is measured here.
-        std::this_thread::sleep_for(std::chrono::milliseconds{15});
+        std::this_thread::sleep_for(std::chrono::milliseconds{50});
         const double start = wall_ms();
         MILLRACE_TRY(const auto given, task());
         MILLRACE_TRY(auto worker, pool.start(given));

@@ -121,7 +121,6 @@ struct Worker::State {
     Bytes frame;
     std::vector<ByteView> outgoing;  ///< of these three, last first
     std::uint64_t cpu_seconds = 0;
-    bool use_cgroup = true;
     WorkerReader reader{types::TaskLimits{}};
     std::unique_ptr<Cgroup> cgroup;
     Isolation isolation;
@@ -222,7 +221,7 @@ Outcome<Worker> Worker::prepare(const WorkerOptions& options) {
         ::kill(state->pid, SIGKILL);
         return Err{failure};
     }
-    state->use_cgroup = options.use_cgroup;
+    if (options.use_cgroup) state->cgroup = std::make_unique<Cgroup>(state->pid);
     state->cpu_seconds = options.cpu_seconds;
     state->task = std::move(task_pipe.write);
     state->result = std::move(result_pipe.read);
@@ -248,7 +247,7 @@ void Worker::give(const WorkerTask& task) {
     state_->outgoing = {state_->frame};
     if (state_->image) state_->outgoing.emplace_back(*state_->image);
     state_->outgoing.emplace_back(state_->plan);
-    if (state_->use_cgroup) state_->cgroup = std::make_unique<Cgroup>(state_->pid, need);
+    if (state_->cgroup) state_->cgroup->limit_memory(need);
 }
 
 bool Worker::is_alive() const noexcept {
@@ -271,6 +270,11 @@ Outcome<Worker> WorkerPool::start(const WorkerTask& task) {
         return worker;
     }
     return Worker::start(task, options_);
+}
+
+WorkerPool::WorkerPool(WorkerOptions options, std::size_t size)
+    : options_{std::move(options)}, size_{size} {
+    if (options_.use_cgroup) Cgroup::sweep();
 }
 
 void WorkerPool::fill() {

@@ -94,8 +94,7 @@ class Worker {
 /// Each still runs one task and ends. All calls from one thread.
 class WorkerPool {
   public:
-    WorkerPool(WorkerOptions options, std::size_t size)
-        : options_{std::move(options)}, size_{size} {}
+    WorkerPool(WorkerOptions options, std::size_t size);
 
     /// With a prepared worker when there is one, else with a new one.
     Outcome<Worker> start(const WorkerTask& task);
