@@ -4,8 +4,9 @@
 machine code, and both replicas of each still agree. Switched off, it never compiles."""
 
 import hashlib
+import struct
 
-from harness import Network, check, compile_wat, main, millrace, say, wait_for
+from harness import (Network, check, compile_wat, main, millrace, say, scratch, succeed, wait_for)
 
 # About 4 * 10^8 fuel in a second or two of the interpreter, and a result that depends on all of it.
 COUNTS = """
@@ -70,8 +71,30 @@ def switched_off():
         say("tier = interp: nothing is compiled")
 
 
+def bad_code():
+    """Machine code that ends its worker: the tasks run again in the interpreter and nobody notices."""
+    module, made, home = compile_wat(COUNTS), scratch("made"), scratch("home")
+    succeed("wasm", "bench", "--runs", 1, "--cache", made, module)
+    entry = next(made.glob("*.mlr"))
+    image = bytearray(entry.read_bytes())
+    functions, code = struct.unpack_from("<QQ", image, 92)  # docs/formats/compiled.md
+    start = 108 + 8 * functions
+    image[start:start + code] = bytes([0x0f, 0x0b]) * (code // 2) + b"\x90" * (code % 2)  # undefined
+    image[-32:] = hashlib.sha256(image[:-32]).digest()
+    (home / "compiled").mkdir(mode=0o700)
+    (home / "compiled" / entry.name).write_bytes(image)
+    (home / "compiled" / entry.name).chmod(0o600)
+    with Network("--providers", 2, home=home) as network:
+        job(network, module, "only", 2)
+        after = states(network)
+        check(all(s["tasks_compiled"] == 1 for s in after), f"used more than once: {after}")
+        check("machine code failed" in network.log_of("provider-1"), "no line in the log")
+        say("machine code that fails leaves the interpreter")
+
+
 def all_of_it():
     used_much()
+    bad_code()
     switched_off()
 
 
