@@ -62,7 +62,8 @@ wasi::SharedBytes CompiledModules::look(const Hash32& hash) {
     return found.image;
 }
 
-void CompiledModules::find(const Hash32& hash, const wasi::SharedBytes& module, ImageReady ready) {
+void CompiledModules::find(const Hash32& hash, const wasi::SharedBytes& module,
+                           const ImageReady& ready) {
     const State state = policy_.state(hash);
     if (policy_.tier() == Tier::interp || state == State::refused) return ready(nullptr);
     if (auto image = look(hash)) {

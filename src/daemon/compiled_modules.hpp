@@ -38,7 +38,7 @@ class CompiledModules {
     /// `hash` is the module's SHA-256. `ready` gets its image, or null: interpret. It is called at
     /// once, except with Tier::aot, where it may be called on a later turn.
     using ImageReady = std::function<void(wasi::SharedBytes image)>;
-    void find(const Hash32& hash, const wasi::SharedBytes& module, ImageReady ready);
+    void find(const Hash32& hash, const wasi::SharedBytes& module, const ImageReady& ready);
 
     /// A task of this module was interpreted for so much more: perhaps it is compiled now.
     void interpreted(const Hash32& hash, const wasi::SharedBytes& module, Fuel more);
