@@ -49,7 +49,7 @@ std::string own_group(const std::string& controller) {
 
 std::string first_existing(const std::string& mount, const std::string& group) {
     struct stat info {};
-    const std::string own = mount + (group == "/" ? "" : group);
+    std::string own = mount + (group == "/" ? "" : group);
     if (!group.empty() && stat(own.c_str(), &info) == 0) return own;
     return stat(mount.c_str(), &info) == 0 ? mount : std::string{};
 }
@@ -110,7 +110,9 @@ bool Cgroup::enter(const std::string& parent, pid_t pid,
     const std::string folder = parent + "/" + std::string{group_start} + std::to_string(pid);
     if (mkdir(folder.c_str(), 0755) != 0) return false;
     for (const auto& [name, value] : settings) {
-        if (!write_file(folder + "/" + name, value)) {
+        std::string path = folder;
+        path.append("/").append(name);
+        if (!write_file(path, value)) {
             rmdir(folder.c_str());
             return false;
         }
