@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Millrace authors.
-"""Both tiers from the command line: the same results, the folder of compiled modules, `wasm diff` and
-`wasm bench`."""
+"""Both tiers from the command line: the same results, the folder of compiled modules, `wasm diff`
+and `wasm bench`."""
 
 import hashlib
 import json
