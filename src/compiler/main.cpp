@@ -68,7 +68,9 @@ void limit_myself(const Options& options) {
         const rlimit both{value, value};
         (void)setrlimit(resource, &both);
     };
+#if !defined(__SANITIZE_ADDRESS__)  // its shadow memory takes terabytes of address space
     limit(RLIMIT_AS, memory_max);
+#endif
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, std::uint64_t{options.seconds} * options.threads);
 }
