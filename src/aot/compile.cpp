@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,7 +75,8 @@ std::string default_program() {
 /// The compiler as a process; killed and reaped when this goes away.
 class Child {
   public:
-    explicit Child(pid_t pid) noexcept : pid_{pid} {}
+    explicit Child(pid_t pid) noexcept
+        : pid_{pid}, watched_{static_cast<int>(syscall(SYS_pidfd_open, pid, 0))} {}
     ~Child() {
         if (pid_ < 0) return;
         kill(pid_, SIGKILL);
@@ -81,6 +84,11 @@ class Child {
     }
     Child(const Child&) = delete;
     Child& operator=(const Child&) = delete;
+    /// Any thread, also after the end: the process's descriptor names no other one.
+    void stop() const noexcept {
+        if (watched_.get() >= 0)
+            (void)syscall(SYS_pidfd_send_signal, watched_.get(), SIGKILL, nullptr, 0);
+    }
     int wait() noexcept {
         int status = 0;
         while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
@@ -91,6 +99,7 @@ class Child {
 
   private:
     pid_t pid_;
+    Descriptor watched_;
 };
 
 struct ChildPipes {
@@ -119,10 +128,22 @@ Outcome<ChildPipes> start_compiler(const std::string& program, std::vector<std::
     posix_spawn_file_actions_adddup2(&actions, question.read.get(), 0);
     posix_spawn_file_actions_adddup2(&actions, answer.write.get(), 1);
     posix_spawn_file_actions_adddup2(&actions, words.write.get(), 2);
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     std::array<char*, 1> no_environment{nullptr};
     ChildPipes child;
-    const int error = posix_spawn(&child.pid, program.c_str(), &actions, nullptr, list.data(),
+    // Threads of a daemon block signals; its children shall not.
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t no_signals;
+    sigset_t all_signals;
+    sigemptyset(&no_signals);
+    sigfillset(&all_signals);
+    posix_spawnattr_setsigmask(&attributes, &no_signals);
+    posix_spawnattr_setsigdefault(&attributes, &all_signals);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    const int error = posix_spawn(&child.pid, program.c_str(), &actions, &attributes, list.data(),
                                   no_environment.data());
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0)
         return Err{Failure{"cannot start the compiler", program + ": " + std::strerror(error), ""}};
@@ -181,6 +202,10 @@ Talk talk(ByteView question, Descriptor to, Descriptor answer, Descriptor words,
 
 }  // namespace
 
+bool can_run_here() noexcept {
+    return __builtin_cpu_supports("sse4.2") != 0 && __builtin_cpu_supports("popcnt") != 0;
+}
+
 Outcome<Bytes> compile_elsewhere(ByteView module, const CompileJob& job) {
     const std::string program = job.program.empty() ? default_program() : job.program;
     MILLRACE_TRY(ChildPipes pipes,
@@ -188,6 +213,9 @@ Outcome<Bytes> compile_elsewhere(ByteView module, const CompileJob& job) {
                                           "--seconds", std::to_string(job.seconds_max), "--metered",
                                           job.metering == Metering::exact ? "1" : "0"}));
     Child child{pipes.pid};
+    // Before it has threads, which would each have their own priority.
+    if (job.in_background) (void)setpriority(PRIO_PROCESS, static_cast<id_t>(pipes.pid), 10);
+    const std::stop_callback on_stop{job.stop, [&] { child.stop(); }};
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{job.seconds_max};
     Talk done = talk(module, std::move(pipes.question), std::move(pipes.answer),
                      std::move(pipes.words), end);
@@ -196,6 +224,7 @@ Outcome<Bytes> compile_elsewhere(ByteView module, const CompileJob& job) {
                            std::to_string(job.seconds_max) + " seconds", "use --tier interp"}};
     }
     const int status = child.wait();
+    if (job.stop.stop_requested()) return Err{Failure{"compiling was stopped", "", ""}};
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return std::move(done.answer);
     while (!done.words.empty() && done.words.back() == '\n')
         done.words.pop_back();

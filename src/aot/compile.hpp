@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stop_token>
 #include <string>
 
 #include "aot/abi.hpp"
@@ -18,10 +19,17 @@ struct CompileJob {
     std::uint32_t threads = 0;  ///< 0: one for each processor
     std::uint64_t seconds_max = 600;  ///< of real time; then it is killed
     Metering metering = Metering::exact;
+    bool in_background = false;  ///< gives way to everything else that runs
+    std::stop_token stop{};      ///< kills it; from any thread
 };
 
+/// Whether this processor runs what the compiler makes (image.hpp, target_name).
+[[nodiscard]] bool can_run_here() noexcept;
+
 /// The image's bytes (image.hpp). The compiler reads the module from a pipe and writes to another,
-/// and has no other descriptor; it limits its own memory and processor time.
+/// and has no other descriptor; it limits its own memory and processor time, and before it reads
+/// the module it renounces files, network and other processes (sandbox/lockdown.hpp). It dies with
+/// the thread that calls this.
 Outcome<Bytes> compile_elsewhere(ByteView module, const CompileJob& job = {});
 
 /// One compiler process for many modules: for tests that compile thousands of small ones. It has no

@@ -51,6 +51,57 @@ std::uint32_t table_of(Metering metering) {
     return metering == Metering::exact ? wasm::fuel::table_version : 0;
 }
 
+/// All of an image but its code, which stays where it is.
+struct CheckedImage {
+    Image image;
+    ByteView code;
+};
+
+Outcome<CheckedImage> check(ByteView bytes, Metering metering, Digest wanted) {
+    if (bytes.size() < header_size + digest_size) return Err{refused("it is too short")};
+    ByteView rest = bytes;
+    if (!std::ranges::equal(rest.first(magic.size()), magic))
+        return Err{refused("it does not start as one")};
+    rest = rest.subspan(magic.size());
+    const auto engine = take<std::uint32_t>(rest);
+    const auto fuel = take<std::uint32_t>(rest);
+    const auto convention = take<std::uint32_t>(rest);
+    if (engine != engine_version || fuel != table_of(metering))
+        return Err{refused("it was made by another version of the engine")};
+    if (!std::ranges::equal(rest.first(target_size), target_field()))
+        return Err{refused("it was made for other processors")};
+    rest = rest.subspan(target_size);
+    if (convention > static_cast<std::uint32_t>(Convention::tail))
+        return Err{refused("it has an unknown convention")};
+    CheckedImage checked;
+    Image& image = checked.image;
+    image.metering = metering;
+    image.convention = static_cast<Convention>(convention);
+    std::ranges::copy(rest.first(32), image.module.bytes.begin());
+    rest = rest.subspan(32);
+    image.stack_bytes = take<std::uint64_t>(rest);
+    const auto functions = take<std::uint64_t>(rest);
+    const auto code_size = take<std::uint64_t>(rest);
+    if (functions > wasm::functions_max) return Err{refused("it has too many functions")};
+    if (code_size > image_code_max) return Err{refused("it has too much code")};
+    if (rest.size() != 8 * functions + code_size + digest_size)
+        return Err{refused("it does not have the length that it states")};
+    const ByteView digest = bytes.last(digest_size);
+    if (wanted == Digest::check &&
+        !std::ranges::equal(crypto::sha256(bytes.first(bytes.size() - digest_size)).view(), digest))
+        return Err{refused("its bytes are damaged")};
+    image.functions.reserve(static_cast<std::size_t>(functions));
+    for (std::uint64_t index = 0; index < functions; ++index) {
+        const auto offset = take<std::uint32_t>(rest);
+        const auto thunk = take<std::uint32_t>(rest);
+        if (offset >= code_size || thunk >= code_size)
+            return Err{refused("a function lies outside its code")};
+        image.functions.push_back({offset, thunk});
+    }
+    checked.code = rest.first(static_cast<std::size_t>(code_size));
+    return checked;
+}
+
 }  // namespace
 
 Bytes encode_image(const Image& image) {
@@ -77,47 +128,16 @@ Bytes encode_image(const Image& image) {
     return bytes;
 }
 
-Outcome<Image> decode_image(ByteView bytes, Metering metering) {
-    if (bytes.size() < header_size + digest_size) return Err{refused("it is too short")};
-    ByteView rest = bytes;
-    if (!std::ranges::equal(rest.first(magic.size()), magic))
-        return Err{refused("it does not start as one")};
-    rest = rest.subspan(magic.size());
-    const auto engine = take<std::uint32_t>(rest);
-    const auto fuel = take<std::uint32_t>(rest);
-    const auto convention = take<std::uint32_t>(rest);
-    if (engine != engine_version || fuel != table_of(metering))
-        return Err{refused("it was made by another version of the engine")};
-    if (!std::ranges::equal(rest.first(target_size), target_field()))
-        return Err{refused("it was made for other processors")};
-    rest = rest.subspan(target_size);
-    if (convention > static_cast<std::uint32_t>(Convention::tail))
-        return Err{refused("it has an unknown convention")};
-    Image image;
-    image.metering = metering;
-    image.convention = static_cast<Convention>(convention);
-    std::ranges::copy(rest.first(32), image.module.bytes.begin());
-    rest = rest.subspan(32);
-    image.stack_bytes = take<std::uint64_t>(rest);
-    const auto functions = take<std::uint64_t>(rest);
-    const auto code_size = take<std::uint64_t>(rest);
-    if (functions > wasm::functions_max) return Err{refused("it has too many functions")};
-    if (code_size > image_code_max) return Err{refused("it has too much code")};
-    if (rest.size() != 8 * functions + code_size + digest_size)
-        return Err{refused("it does not have the length that it states")};
-    const ByteView digest = bytes.last(digest_size);
-    if (!std::ranges::equal(crypto::sha256(bytes.first(bytes.size() - digest_size)).view(), digest))
-        return Err{refused("its bytes are damaged")};
-    image.functions.reserve(static_cast<std::size_t>(functions));
-    for (std::uint64_t index = 0; index < functions; ++index) {
-        const auto offset = take<std::uint32_t>(rest);
-        const auto thunk = take<std::uint32_t>(rest);
-        if (offset >= code_size || thunk >= code_size)
-            return Err{refused("a function lies outside its code")};
-        image.functions.push_back({offset, thunk});
-    }
-    image.code.assign(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(code_size));
-    return image;
+Outcome<Image> decode_image(ByteView bytes, Metering metering, Digest digest) {
+    MILLRACE_TRY(CheckedImage checked, check(bytes, metering, digest));
+    checked.image.code.assign(checked.code.begin(), checked.code.end());
+    return std::move(checked.image);
+}
+
+Outcome<void> check_image(ByteView bytes, const Hash32& module) {
+    MILLRACE_TRY(const CheckedImage checked, check(bytes, Metering::exact, Digest::check));
+    if (checked.image.module != module) return Err{refused("it is another module's")};
+    return {};
 }
 
 std::uint64_t stated_stack_bytes(ByteView bytes) noexcept {

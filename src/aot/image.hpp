@@ -45,8 +45,16 @@ struct Image {
 
 Bytes encode_image(const Image& image);
 
+/// Whether to read all of it once more. Not when the bytes come straight from a process that has
+/// just checked them: a worker's parent.
+enum class Digest : std::uint8_t { check, checked_before };
+
 /// A Failure says what is wrong with the bytes, and that the module has to be compiled again.
-Outcome<Image> decode_image(ByteView bytes, Metering metering = Metering::exact);
+Outcome<Image> decode_image(ByteView bytes, Metering metering = Metering::exact,
+                            Digest digest = Digest::check);
+
+/// As decode_image() checks, without the copy; and that it is the image of this module.
+Outcome<void> check_image(ByteView bytes, const Hash32& module);
 
 /// What an image says of its stack, unchecked, for whoever makes room before it is decoded; 0 when
 /// there is nothing to read.

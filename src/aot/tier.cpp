@@ -378,8 +378,9 @@ class Tier : public wasm::NativeTier {
 
 }  // namespace
 
-Outcome<std::shared_ptr<const LoadedImage>> LoadedImage::load(ByteView bytes, Metering metering) {
-    MILLRACE_TRY(Image image, decode_image(bytes, metering));
+Outcome<std::shared_ptr<const LoadedImage>> LoadedImage::load(ByteView bytes, Metering metering,
+                                                              Digest digest) {
+    MILLRACE_TRY(Image image, decode_image(bytes, metering, digest));
     const auto failure = [] {
         return Failure{"this machine gives no executable memory for the compiled module", "",
                        "use the interpreter (--tier interp)"};
@@ -388,7 +389,7 @@ Outcome<std::shared_ptr<const LoadedImage>> LoadedImage::load(ByteView bytes, Me
         machine_page, (image.code.size() + machine_page - 1) / machine_page * machine_page);
     Mapping mapping{size, PROT_READ | PROT_WRITE};
     if (mapping.data() == nullptr) return Err{failure()};
-    std::memcpy(mapping.data(), image.code.data(), image.code.size());
+    std::ranges::copy(image.code, mapping.data());  // which may be empty
     if (mprotect(mapping.data(), size, PROT_READ | PROT_EXEC) != 0) return Err{failure()};
     std::shared_ptr<LoadedImage> loaded{new LoadedImage};
     image.code = {};

@@ -31,7 +31,8 @@ class LoadedImage {
     /// Checks the bytes (image.hpp), copies the code to fresh memory, and makes that executable and
     /// read-only. Needs leave to make memory executable: before a worker locks itself down.
     static Outcome<std::shared_ptr<const LoadedImage>> load(ByteView bytes,
-                                                            Metering metering = Metering::exact);
+                                                            Metering metering = Metering::exact,
+                                                            Digest digest = Digest::check);
     ~LoadedImage();
     LoadedImage(const LoadedImage&) = delete;
     LoadedImage& operator=(const LoadedImage&) = delete;

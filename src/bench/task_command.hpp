@@ -13,7 +13,11 @@ struct TaskReport {
     double here_ms = 0;       ///< median: load and run in this process
     double sandboxed_ms = 0;  ///< median: a fresh worker process, its walls, the task, the result
     double sandboxed_worst_ms = 0;
-    std::string isolation;  ///< what walls the workers found
+    double prepared_ms = 0;  ///< median: the same, the process made before the task came
+    double prepared_worst_ms = 0;
+    double found_ms = 0;     ///< median: its machine code looked up in the folder, and checked
+    double compiled_ms = 0;  ///< median: looked up, and run in a prepared process
+    std::string isolation;   ///< what walls the workers found
 };
 
 /// The time that a task costs beside its work: a module that returns at once.

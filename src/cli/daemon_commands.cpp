@@ -129,6 +129,13 @@ Outcome<int> run_provider(const DaemonOptions& options) {
                            "write a number from 1 to 1024"}};
     }
     settings.slots = static_cast<std::uint32_t>(slots);
+    const auto tier = daemon::parse_tier(config.text("provider.tier"));
+    if (!tier) {
+        return Err{Failure{"'" + config.text("provider.tier") + "' is no tier",
+                           "provider.tier from " + config.origin("provider.tier"),
+                           "write auto, interp or aot"}};
+    }
+    settings.tier = *tier;
     settings.development = base.network().dev;
     if (!options.fault.empty()) {
         MILLRACE_TRY(settings.wrong_result_ppm, parse_fault(options.fault));
@@ -186,6 +193,8 @@ void add_provide_command(CLI::App& app, int& exit_status) {
     add_setting(command, options, "--price", "provider.price", "coins per 10^9 fuel");
     add_setting(command, options, "--stake", "provider.stake", "coins locked when registering");
     add_setting(command, options, "--slots", "provider.slots", "tasks run at one time");
+    add_setting(command, options, "--tier", "provider.tier",
+                "auto: modules that are used much are compiled; interp: none; aot: all, first");
     add_setting(command, options, "--listen", "provider.listen", "address to listen on");
     add_setting(command, options, "--advertise", "provider.advertise",
                 "address others reach it by");

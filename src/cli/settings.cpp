@@ -25,6 +25,8 @@ io::Config declare_settings() {
         {"provider.price", ConfigType::text, "0.001", "coins per 10^9 fuel"},
         {"provider.stake", ConfigType::text, "1", "coins locked when registering"},
         {"provider.slots", ConfigType::integer, "1", "tasks run at one time"},
+        {"provider.tier", ConfigType::text, "auto",
+         "auto, interp or aot: when modules are compiled"},
         {"up.anvil", ConfigType::text, "", "the anvil program, when it is not found by itself"},
     }};
 }

@@ -96,6 +96,7 @@ Outcome<std::unique_ptr<AgentBase>> AgentBase::open(Options options) {
                                      chain::network_file_path(options.home_root, options.network)));
     base->domain_ = base->network_.domain;
     MILLRACE_TRY(auto home, io::RoleHome::open(options.home_root, options.network, options.role));
+    base->home_root_ = options.home_root;
     base->home_ = std::make_unique<io::RoleHome>(std::move(home));
     MILLRACE_TRY(const auto level, io::parse_log_level(options.log_level));
     MILLRACE_TRY_VOID(io::open_log({.role = options.role,

@@ -40,6 +40,7 @@ class AgentBase {
 
     [[nodiscard]] io::EventLoop& loop() noexcept { return loop_; }
     [[nodiscard]] io::RoleHome& home() noexcept { return *home_; }
+    [[nodiscard]] const std::string& home_root() const noexcept { return home_root_; }
     [[nodiscard]] store::RecordStore& records() noexcept { return *records_; }
     [[nodiscard]] store::BlobStore& blobs() noexcept { return *blobs_; }
     [[nodiscard]] const crypto::SecretKey& key() const noexcept { return *key_; }
@@ -78,6 +79,7 @@ class AgentBase {
     AgentBase() = default;
     void await_receipt(const Hash32& transaction, std::function<void(Outcome<Hash32>)> done);
 
+    std::string home_root_;
     std::unique_ptr<io::RoleHome> home_;
     io::EventLoop loop_;
     std::unique_ptr<store::RecordStore> records_;

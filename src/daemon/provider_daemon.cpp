@@ -64,7 +64,10 @@ Outcome<void> ProviderDaemon::start(std::function<void(Outcome<std::string>)> re
             .on_closed = [this](io::PeerId peer, const std::string&) { on_closed(peer); },
             .on_writable = {}});
     fetcher_ = std::make_unique<BlobFetcher>(base_.loop(), base_.blobs(), *transport_);
-    runner_ = std::make_unique<TaskRunner>(base_);
+    runner_ = std::make_unique<TaskRunner>(
+        base_,
+        CompiledModules::Options{
+            .tier = options_.tier, .folder = base_.home_root() + "/compiled", .compiler = {}});
     MILLRACE_TRY(auto records, base_.records().load_all());
     MILLRACE_TRY_VOID(machine_->restore(records));
     MILLRACE_TRY(control_,
@@ -227,6 +230,7 @@ void ProviderDaemon::answer_control(const std::string& line, const io::ControlRe
         return reply.finish(Json{{"error", {{"what", "a provider answers only 'status'"}}}}.dump());
     }
     const auto status = machine().status();
+    const auto& compiled = runner_->compiled();
     reply.finish(Json{{"account", crypto::checksum_address(base_.account())},
                       {"endpoint", endpoint_},
                       {"slots", status.slots},
@@ -234,6 +238,10 @@ void ProviderDaemon::answer_control(const std::string& line, const io::ControlRe
                       {"waiting", status.waiting},
                       {"tasks_finished", status.tasks_finished},
                       {"contradictions", status.contradictions},
+                      {"tier", std::string{to_text(compiled.tier())}},
+                      {"modules_compiled", compiled.counts().compiled},
+                      {"modules_not_compiled", compiled.counts().failed},
+                      {"tasks_compiled", compiled.counts().tasks},
                       {"earned", to_decimal(status.earned.wei)},
                       {"settled", to_decimal(status.settled.wei)}}
                      .dump());

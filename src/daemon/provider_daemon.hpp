@@ -27,6 +27,7 @@ class ProviderDaemon {
         Amount price;           ///< wei per 10^9 fuel
         Amount stake;
         std::uint32_t slots = 1;
+        Tier tier = Tier::automatic;
         std::uint32_t wrong_result_ppm = 0;  ///< refused unless the network is a development one
         bool development = false;
     };

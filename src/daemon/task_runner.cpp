@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "crypto/hash.hpp"
 #include "io/log.hpp"
 #include "sandbox/worker.hpp"
 
@@ -15,12 +16,18 @@ namespace prov = compute::provider;
 namespace {
 
 constexpr Duration wall_time_min{1'000};
+/// Processes that wait for a task; a few megabytes each, mostly shared.
+constexpr std::size_t workers_ahead = 2;
 
 struct Running {
     prov::RunTask request;
     TaskRunner::Progress progress;
     TaskRunner::Done done;
     std::unique_ptr<sandbox::Worker> worker;
+    wasi::SharedBytes module;
+    Hash32 module_hash;
+    bool is_compiled = false;
+    Fuel told;  ///< of what the module was interpreted for
     io::TimerId timer = 0;
     std::int64_t started_ms = 0;
 };
@@ -31,16 +38,28 @@ struct TaskRunner::State {
     AgentBase& base;
     std::map<Hash32, std::shared_ptr<Running>> running;
 
-    explicit State(AgentBase& owner) : base{owner} {}
+    CompiledModules compiled;
+    sandbox::WorkerPool workers{{}, workers_ahead};
+
+    State(AgentBase& owner, CompiledModules::Options options)
+        : base{owner}, compiled{owner.loop(), std::move(options)} {
+        workers.fill();
+    }
 
     Outcome<sandbox::WorkerTask> load(const prov::RunTask& request);
     void start(const std::shared_ptr<Running>& task);
+    void launch(const std::shared_ptr<Running>& task, const sandbox::WorkerTask& input);
+    void run_interpreted(const std::shared_ptr<Running>& task, const std::string& why);
+    void end_badly(const std::shared_ptr<Running>& task, const std::string& why);
+    void count(Running& task, Fuel fuel);
+    [[nodiscard]] bool is_running(const std::shared_ptr<Running>& task) const;
     void feed(const std::shared_ptr<Running>& task);
     void on_result(const std::shared_ptr<Running>& task);
     void end(const std::shared_ptr<Running>& task, TaskReport report);
     void fail(const std::shared_ptr<Running>& task, types::LeaseRefusal kind, std::string why);
     Outcome<prov::TaskFinished> keep(const Running& task, wasi::TaskOutcome outcome);
     void unwatch(Running& task);
+    void unwatch_worker(Running& task);
 };
 
 Outcome<sandbox::WorkerTask> TaskRunner::State::load(const prov::RunTask& request) {
@@ -60,12 +79,14 @@ Outcome<sandbox::WorkerTask> TaskRunner::State::load(const prov::RunTask& reques
     return task;
 }
 
+bool TaskRunner::State::is_running(const std::shared_ptr<Running>& task) const {
+    const auto found = running.find(task->request.lease);
+    return found != running.end() && found->second == task;
+}
+
 void TaskRunner::State::start(const std::shared_ptr<Running>& task) {
     auto input = load(task->request);
     if (!input) return fail(task, types::LeaseRefusal::failed, input.error().text());
-    auto worker = sandbox::Worker::start(*input);
-    if (!worker) return fail(task, types::LeaseRefusal::failed, worker.error().text());
-    task->worker = std::make_unique<sandbox::Worker>(std::move(*worker));
     task->started_ms = base.loop().now().ms;
     const Instant deadline{static_cast<std::int64_t>(task->request.deadline) * 1000};
     task->timer =
@@ -73,11 +94,55 @@ void TaskRunner::State::start(const std::shared_ptr<Running>& task) {
             task->timer = 0;
             fail(task, types::LeaseRefusal::failed, "the lease's deadline passed");
         });
+    task->module = input->module;
+    task->module_hash = crypto::sha256(*task->module);
+    compiled.find(task->module_hash, task->module,
+                  [this, task, input = std::move(*input)](wasi::SharedBytes image) mutable {
+                      if (!is_running(task)) return;  // killed while its module was compiled
+                      input.compiled = std::move(image);
+                      launch(task, input);
+                  });
+}
+
+void TaskRunner::State::launch(const std::shared_ptr<Running>& task,
+                               const sandbox::WorkerTask& input) {
+    task->is_compiled = input.compiled != nullptr;
+    auto worker = workers.start(input);
+    if (!worker) return fail(task, types::LeaseRefusal::failed, worker.error().text());
+    task->worker = std::make_unique<sandbox::Worker>(std::move(*worker));
+    base.loop().post([this] { workers.fill(); });  // after what this turn is for
     feed(task);
     const auto watched =
         base.loop().watch_fd(task->worker->result_fd(), {.readable = true, .writable = false},
                              [this, task](io::Readiness) { on_result(task); });
     if (!watched) fail(task, types::LeaseRefusal::failed, watched.error().text());
+}
+
+/// Machine code that ends a worker without a result may be at fault itself: the interpreter says.
+void TaskRunner::State::run_interpreted(const std::shared_ptr<Running>& task,
+                                        const std::string& why) {
+    compiled.distrust(task->module_hash, why);
+    unwatch_worker(*task);
+    // On a later turn: this runs in a callback on the worker's descriptor.
+    base.loop().post([this, task] {
+        task->worker.reset();
+        if (!is_running(task)) return;
+        const auto input = load(task->request);
+        if (!input) return fail(task, types::LeaseRefusal::failed, input.error().text());
+        launch(task, *input);
+    });
+}
+
+void TaskRunner::State::end_badly(const std::shared_ptr<Running>& task, const std::string& why) {
+    if (task->is_compiled && is_running(task)) return run_interpreted(task, why);
+    fail(task, types::LeaseRefusal::failed, why);
+}
+
+/// What a task has used so far, towards its module's being compiled.
+void TaskRunner::State::count(Running& task, Fuel fuel) {
+    if (task.is_compiled || fuel <= task.told) return;
+    compiled.interpreted(task.module_hash, task.module, Fuel{fuel.value - task.told.value});
+    task.told = fuel;
 }
 
 /// Writes the task into the worker's pipe, now and whenever it takes more.
@@ -101,15 +166,17 @@ void TaskRunner::State::on_result(const std::shared_ptr<Running>& task) {
     const bool more = task->worker->read_some();
     for (;;) {
         auto event = task->worker->next();
-        if (!event) return fail(task, types::LeaseRefusal::failed, event.error().text());
+        if (!event) return end_badly(task, event.error().text());
         if (!event->has_value()) break;
         if (const auto* progress = std::get_if<sandbox::Progress>(&**event)) {
+            count(*task, progress->fuel);
             task->progress(progress->fuel);
         } else if (const auto* refusal = std::get_if<sandbox::Refusal>(&**event)) {
             return fail(task, types::LeaseRefusal::module_refused, refusal->failure.text());
         } else if (const auto* failure = std::get_if<Failure>(&**event)) {
-            return fail(task, types::LeaseRefusal::failed, failure->text());
+            return end_badly(task, failure->text());
         } else if (auto* report = std::get_if<sandbox::WorkerReport>(&**event)) {
+            count(*task, report->outcome.summary.fuel);
             auto finished = keep(*task, std::move(report->outcome));
             if (!finished) return fail(task, types::LeaseRefusal::failed, finished.error().text());
             return end(task, TaskReport{.finished = std::move(*finished), .why = {}});
@@ -119,8 +186,7 @@ void TaskRunner::State::on_result(const std::shared_ptr<Running>& task) {
         const int ended = task->worker->result_fd();
         base.loop().unwatch_fd(ended);
         const auto how = task->worker->finish();
-        fail(task, types::LeaseRefusal::failed,
-             how ? how->text() : "the worker ended without a result");
+        end_badly(task, how ? how->text() : "the worker ended without a result");
     }
 }
 
@@ -175,6 +241,10 @@ Outcome<prov::TaskFinished> TaskRunner::State::keep(const Running& task,
 void TaskRunner::State::unwatch(Running& task) {
     if (task.timer != 0) base.loop().cancel(task.timer);
     task.timer = 0;
+    unwatch_worker(task);
+}
+
+void TaskRunner::State::unwatch_worker(Running& task) {
     if (!task.worker) return;
     if (task.worker->task_fd() >= 0) base.loop().unwatch_fd(task.worker->task_fd());
     if (task.worker->result_fd() >= 0) base.loop().unwatch_fd(task.worker->result_fd());
@@ -186,8 +256,8 @@ void TaskRunner::State::end(const std::shared_ptr<Running>& task, TaskReport rep
     if (running.erase(task->request.lease) == 0) return;  // killed before
     // The worker object goes on a later turn: this may be called from a callback on its descriptor.
     base.loop().post([task, report = std::move(report)]() mutable {
-        task->worker.reset();
         task->done(std::move(report));
+        task->worker.reset();  // waits for the process to be gone: after the result has left
     });
 }
 
@@ -196,7 +266,8 @@ void TaskRunner::State::fail(const std::shared_ptr<Running>& task, types::LeaseR
     end(task, TaskReport{.finished = std::nullopt, .kind = kind, .why = std::move(why)});
 }
 
-TaskRunner::TaskRunner(AgentBase& base) : state_{std::make_unique<State>(base)} {}
+TaskRunner::TaskRunner(AgentBase& base, CompiledModules::Options compiled)
+    : state_{std::make_unique<State>(base, std::move(compiled))} {}
 
 TaskRunner::~TaskRunner() {
     kill_all();
@@ -223,6 +294,10 @@ void TaskRunner::kill(const Hash32& lease) {
 void TaskRunner::kill_all() {
     while (!state_->running.empty())
         kill(state_->running.begin()->first);
+}
+
+const CompiledModules& TaskRunner::compiled() const noexcept {
+    return state_->compiled;
 }
 
 }  // namespace millrace::daemon

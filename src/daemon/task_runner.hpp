@@ -12,6 +12,7 @@
 #include "base/failure.hpp"
 #include "compute/provider_event.hpp"
 #include "daemon/agent_base.hpp"
+#include "daemon/compiled_modules.hpp"
 
 namespace millrace::daemon {
 
@@ -23,10 +24,11 @@ struct TaskReport {
 };
 
 /// Runs leased tasks, each in a sandboxed process of its own (src/sandbox), and stores what they
-/// produced, sealed with the job's key.
+/// produced, sealed with the job's key. A task runs as machine code where its module has some by
+/// then; when that fails it runs again in the interpreter, within the same deadline.
 class TaskRunner {
   public:
-    explicit TaskRunner(AgentBase& base);
+    TaskRunner(AgentBase& base, CompiledModules::Options compiled);
     ~TaskRunner();
 
     using Progress = std::function<void(Fuel)>;
@@ -35,6 +37,7 @@ class TaskRunner {
     void run(const compute::provider::RunTask& request, Progress progress, Done done);
     void kill(const Hash32& lease);
     void kill_all();
+    [[nodiscard]] const CompiledModules& compiled() const noexcept;
 
   private:
     struct State;

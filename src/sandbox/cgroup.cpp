@@ -3,17 +3,24 @@
 
 #include "sandbox/cgroup.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdlib>
 #include <fstream>
+#include <string_view>
 #include <utility>
 
 #include "sandbox/isolation.hpp"
 
 namespace millrace::sandbox {
 namespace {
+
+constexpr std::string_view group_start = "millrace-worker-";
 
 bool write_file(const std::string& path, const std::string& text) {
     const int file = open(path.c_str(), O_WRONLY | O_CLOEXEC);
@@ -42,39 +49,70 @@ std::string own_group(const std::string& controller) {
 
 std::string first_existing(const std::string& mount, const std::string& group) {
     struct stat info {};
-    const std::string own = mount + (group == "/" ? "" : group);
+    std::string own = mount + (group == "/" ? "" : group);
     if (!group.empty() && stat(own.c_str(), &info) == 0) return own;
     return stat(mount.c_str(), &info) == 0 ? mount : std::string{};
 }
 
+/// Where this process may make groups; empty where it cannot.
+struct Hierarchies {
+    bool is_version_2 = false;
+    std::string memory;
+    std::string processes;  ///< version 1 only
+};
+Hierarchies hierarchies() {
+    struct stat info {};
+    if (stat("/sys/fs/cgroup/cgroup.controllers", &info) == 0)
+        return {true, first_existing("/sys/fs/cgroup", own_group("")), {}};
+    return {false, first_existing("/sys/fs/cgroup/memory", own_group("memory")),
+            first_existing("/sys/fs/cgroup/pids", own_group("pids"))};
+}
+
 }  // namespace
 
-Cgroup::Cgroup(pid_t pid, std::uint64_t memory_bytes) {
-    const std::string memory = std::to_string(memory_bytes);
-    struct stat info {};
-    if (stat("/sys/fs/cgroup/cgroup.controllers", &info) == 0) {
-        const std::string parent = first_existing("/sys/fs/cgroup", own_group(""));
-        if (enter(parent, pid, {{"memory.max", memory}, {"pids.max", "1"}})) {
-            walls_ = Isolation::memory_cgroup | Isolation::process_cgroup;
+Cgroup::Cgroup(pid_t pid) {
+    const Hierarchies found = hierarchies();
+    if (found.is_version_2) {
+        if (enter(found.memory, pid, {{"memory.max", "max"}, {"pids.max", "1"}})) {
+            walls_ = Isolation::process_cgroup;
+            memory_file_ = folders_.back() + "/memory.max";
         }
         return;
     }
-    if (enter(first_existing("/sys/fs/cgroup/memory", own_group("memory")), pid,
-              {{"memory.limit_in_bytes", memory}})) {
-        walls_ |= Isolation::memory_cgroup;
-    }
-    if (enter(first_existing("/sys/fs/cgroup/pids", own_group("pids")), pid, {{"pids.max", "1"}})) {
-        walls_ |= Isolation::process_cgroup;
+    if (enter(found.memory, pid, {})) memory_file_ = folders_.back() + "/memory.limit_in_bytes";
+    if (enter(found.processes, pid, {{"pids.max", "1"}})) walls_ |= Isolation::process_cgroup;
+}
+
+void Cgroup::limit_memory(std::uint64_t bytes) {
+    if (memory_file_.empty()) return;
+    if (write_file(memory_file_, std::to_string(bytes))) walls_ |= Isolation::memory_cgroup;
+}
+
+void Cgroup::sweep() {
+    const Hierarchies found = hierarchies();
+    for (const std::string& parent : {found.memory, found.processes}) {
+        DIR* directory = parent.empty() ? nullptr : opendir(parent.c_str());
+        if (directory == nullptr) continue;
+        while (const dirent* item = readdir(directory)) {
+            const std::string_view name{item->d_name};
+            if (!name.starts_with(group_start)) continue;
+            const pid_t pid = std::atoi(item->d_name + group_start.size());
+            const bool is_gone = pid > 0 && kill(pid, 0) != 0 && errno == ESRCH;
+            if (is_gone) rmdir((parent + "/" + item->d_name).c_str());
+        }
+        closedir(directory);
     }
 }
 
 bool Cgroup::enter(const std::string& parent, pid_t pid,
                    const std::vector<std::pair<std::string, std::string>>& settings) {
     if (parent.empty()) return false;
-    const std::string folder = parent + "/millrace-worker-" + std::to_string(pid);
+    const std::string folder = parent + "/" + std::string{group_start} + std::to_string(pid);
     if (mkdir(folder.c_str(), 0755) != 0) return false;
     for (const auto& [name, value] : settings) {
-        if (!write_file(folder + "/" + name, value)) {
+        std::string path = folder;
+        path.append("/").append(name);
+        if (!write_file(path, value)) {
             rmdir(folder.c_str());
             return false;
         }

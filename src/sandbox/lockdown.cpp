@@ -69,13 +69,18 @@ bool limit(__rlimit_resource resource, std::uint64_t value) {
     return setrlimit(resource, &both) == 0;
 }
 
-bool limit_resources(const LockdownPlan& plan) {
-    bool all = limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) &&
-               limit(RLIMIT_NOFILE, is_sanitized ? 16 : 0) && limit(RLIMIT_NPROC, 0) &&
-               limit(RLIMIT_MEMLOCK, 0);
-    if (plan.address_space != 0) all = limit(RLIMIT_AS, plan.address_space) && all;
-    if (plan.data_bytes != 0) all = limit(RLIMIT_DATA, plan.data_bytes) && all;
-    if (plan.cpu_seconds != 0) all = limit(RLIMIT_CPU, plan.cpu_seconds) && all;
+/// The same for every task.
+bool limit_always() {
+    return limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) &&
+           limit(RLIMIT_NOFILE, is_sanitized ? 16 : 0) && limit(RLIMIT_NPROC, 0) &&
+           limit(RLIMIT_MEMLOCK, 0);
+}
+
+bool limit_resources(const LockdownLimits& limits) {
+    bool all = true;
+    if (limits.address_space != 0) all = limit(RLIMIT_AS, limits.address_space) && all;
+    if (limits.data_bytes != 0) all = limit(RLIMIT_DATA, limits.data_bytes) && all;
+    if (limits.cpu_seconds != 0) all = limit(RLIMIT_CPU, limits.cpu_seconds) && all;
     return all;
 }
 
@@ -83,6 +88,11 @@ using Filter = std::unique_ptr<void, decltype(&seccomp_release)>;
 
 bool allow(const Filter& filter, int call) {
     return seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0) == 0;
+}
+
+bool refuse(const Filter& filter, int call, int error) {
+    return seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(static_cast<unsigned>(error)), call, 0) ==
+           0;
 }
 
 bool allow_when(const Filter& filter, int call, scmp_arg_cmp condition) {
@@ -97,9 +107,8 @@ scmp_arg_cmp is_not_executable() {
     return {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
 }
 
-bool load_filter() {
-    const Filter filter{seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release};
-    if (!filter) return false;
+/// What computing takes: memory, the three descriptors, an end.
+bool allow_computing(const Filter& filter) {
     bool good =
         allow_when(filter, SCMP_SYS(read), argument_is(0, 0)) &&
         allow_when(filter, SCMP_SYS(write), argument_is(0, 1)) &&
@@ -108,16 +117,50 @@ bool load_filter() {
         allow_when(filter, SCMP_SYS(mprotect), is_not_executable()) &&
         // abort() of a failed assertion
         allow_when(filter, SCMP_SYS(tgkill), argument_is(0, static_cast<std::uint64_t>(getpid())));
-    if (is_sanitized) {
-        good = good && allow(filter, SCMP_SYS(pipe2)) && allow(filter, SCMP_SYS(close)) &&
-               allow(filter, SCMP_SYS(sigaltstack)) && allow(filter, SCMP_SYS(write));
-    }
     for (const int call :
          {SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(brk),
           SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
           SCMP_SYS(rt_sigaction), SCMP_SYS(restart_syscall), SCMP_SYS(clock_gettime),
           SCMP_SYS(gettimeofday), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(sched_yield)}) {
         good = good && allow(filter, call);
+    }
+    return good;
+}
+
+/// Null when the system has no such filters.
+Filter make_filter() {
+    Filter filter{seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release};
+    if (!filter) return filter;
+    bool good = allow_computing(filter);
+    if (is_sanitized) {
+        good = good && allow(filter, SCMP_SYS(pipe2)) && allow(filter, SCMP_SYS(close)) &&
+               allow(filter, SCMP_SYS(sigaltstack)) && allow(filter, SCMP_SYS(write));
+    }
+    if (!good) filter.reset();
+    return filter;
+}
+
+bool load_compiler_filter() {
+    const Filter filter{seccomp_init(SCMP_ACT_KILL_PROCESS), &seccomp_release};
+    if (!filter) return false;
+    bool good =
+        allow_computing(filter) &&
+        // Threads, and no processes. The C library takes clone3's absence for an old kernel
+        // and uses clone, whose flags a filter can see.
+        allow_when(filter, SCMP_SYS(clone), {0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD}) &&
+        refuse(filter, SCMP_SYS(clone3), ENOSYS) &&
+        // Asking for limits, not setting them.
+        allow_when(filter, SCMP_SYS(prlimit64), argument_is(2, 0));
+    for (const int call : {SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_getaffinity),
+                           SCMP_SYS(getrandom)}) {
+        good = good && allow(filter, call);
+    }
+    for (const int call :
+         {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access), SCMP_SYS(faccessat),
+          SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(stat), SCMP_SYS(newfstatat),
+          SCMP_SYS(statx), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(ioctl), SCMP_SYS(getcwd),
+          SCMP_SYS(sysinfo), SCMP_SYS(uname), SCMP_SYS(prctl)}) {
+        good = good && refuse(filter, call, EACCES);
     }
     return good && seccomp_load(filter.get()) == 0;
 }
@@ -130,8 +173,19 @@ Failure cannot(std::string what) {
 
 }  // namespace
 
-Outcome<Isolation> enter_lockdown(const LockdownPlan& plan) {
+struct Lockdown::State {
     Isolation isolation;
+    bool has_limits = false;
+    Filter filter{nullptr, &seccomp_release};
+};
+
+Lockdown::Lockdown(std::unique_ptr<State> state) : state_{std::move(state)} {}
+Lockdown::Lockdown(Lockdown&&) noexcept = default;
+Lockdown::~Lockdown() = default;
+
+Outcome<Lockdown> Lockdown::begin(pid_t parent) {
+    auto state = std::make_unique<State>();
+    Isolation& isolation = state->isolation;
     isolation.walls |= leave_namespaces();
     if (become_unprivileged()) isolation.walls |= Isolation::unprivileged_user;
     if (geteuid() == 0) return Err{cannot("the worker cannot give up root")};
@@ -139,17 +193,46 @@ Outcome<Isolation> enter_lockdown(const LockdownPlan& plan) {
     if (prctl(PR_SET_DUMPABLE, 0) != 0) return Err{cannot("the worker cannot become undumpable")};
     // After the change of user, which resets it.
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) isolation.walls |= Isolation::dies_with_parent;
-    if (plan.parent != 0 && getppid() != plan.parent) {
+    if (parent != 0 && getppid() != parent) {
         return Err{Failure{"the worker's parent is gone", "", ""}};
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return Err{cannot("the worker cannot renounce new privileges")};
     }
     isolation.walls |= Isolation::no_new_privileges;
-    if (limit_resources(plan)) isolation.walls |= Isolation::resource_limits;
-    if (!load_filter()) return Err{cannot("the worker cannot load its system-call filter")};
+    state->has_limits = limit_always();
+    state->filter = make_filter();
+    return Lockdown{std::move(state)};
+}
+
+Outcome<Isolation> Lockdown::close(const LockdownLimits& limits) {
+    Isolation isolation = state_->isolation;
+    if (limit_resources(limits) && state_->has_limits)
+        isolation.walls |= Isolation::resource_limits;
+    if (!state_->filter || seccomp_load(state_->filter.get()) != 0)
+        return Err{cannot("the worker cannot load its system-call filter")};
     isolation.walls |= Isolation::syscall_filter;
     return isolation;
+}
+
+Outcome<void> enter_compiler_lockdown() {
+    if (is_sanitized) return {};
+    (void)leave_namespaces();
+    (void)become_unprivileged();
+    if (geteuid() == 0) return Err{cannot("the compiler cannot give up root")};
+    (void)drop_capabilities();
+    if (prctl(PR_SET_DUMPABLE, 0) != 0) return Err{cannot("the compiler cannot become undumpable")};
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return Err{cannot("the compiler cannot renounce new privileges")};
+    // Not the number of processes: threads count as such, with those of all of the same user.
+    (void)limit(RLIMIT_CORE, 0);
+    (void)limit(RLIMIT_FSIZE, 0);
+    (void)limit(RLIMIT_NOFILE, 0);
+    (void)limit(RLIMIT_MEMLOCK, 0);
+    if (!load_compiler_filter())
+        return Err{cannot("the compiler cannot load its system-call filter")};
+    return {};
 }
 
 }  // namespace millrace::sandbox

@@ -257,6 +257,24 @@ Result<WorkerTask, RlpError> decode_task(ByteView wire) {
     return task;
 }
 
+Bytes encode_plan(const WorkerPlan& plan) {
+    Bytes wire;
+    wire.reserve(worker_plan_size);
+    append_u64(wire, plan.limits.address_space);
+    append_u64(wire, plan.limits.data_bytes);
+    append_u64(wire, plan.limits.cpu_seconds);
+    append_u64(wire, plan.image_size);
+    return wire;
+}
+
+WorkerPlan decode_plan(std::span<const std::uint8_t, worker_plan_size> wire) {
+    const ByteView bytes{wire};
+    return {.limits = {.address_space = load_u64(bytes.subspan(0)),
+                       .data_bytes = load_u64(bytes.subspan(8)),
+                       .cpu_seconds = load_u64(bytes.subspan(16))},
+            .image_size = load_u64(bytes.subspan(24))};
+}
+
 Bytes encode_event(const WorkerEvent& event) {
     Bytes payload;
     auto type = FrameType::ready;

@@ -4,17 +4,20 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <variant>
 
 #include "aot/tier.hpp"
 #include "base/failure.hpp"
 #include "codec/rlp.hpp"
 #include "sandbox/isolation.hpp"
+#include "sandbox/lockdown.hpp"
 #include "wasi/run.hpp"
 
 /// What a parent and its worker say to each other, over two pipes (docs/sandbox.md).
 ///
-/// To the worker: u64 LE size, then canonical RLP of one WorkerTask; nothing more.
+/// To the worker: one WorkerPlan; the image, which the worker makes executable; and, after it has
+/// locked itself, u64 LE size, then canonical RLP of one WorkerTask; nothing more.
 /// From the worker: frames of u8 type, u64 LE size, payload: Ready first, Progress now and then,
 /// and one WorkerReport, Refusal or Failure last.
 ///
@@ -25,8 +28,8 @@ namespace millrace::sandbox {
 struct WorkerTask {
     wasi::SharedBytes module;
     wasi::TaskInput input;
-    /// The module's image (aot/image.hpp); null: it is interpreted. Not in the frame: the worker
-    /// gets it as a descriptor, and makes it executable before it locks itself and reads the task.
+    /// The module's image (aot/image.hpp), checked; null: it is interpreted. Not in the frame: it
+    /// comes before, with the plan.
     wasi::SharedBytes compiled = nullptr;
 };
 
@@ -48,6 +51,15 @@ struct Refusal {
     Failure failure;
 };
 using WorkerEvent = std::variant<Ready, Progress, WorkerReport, Refusal, Failure>;
+
+/// From the parent, which is trusted; read before the lockdown that it describes.
+struct WorkerPlan {
+    LockdownLimits limits;
+    std::uint64_t image_size = 0;  ///< bytes that follow; 0: interpret
+};
+constexpr std::size_t worker_plan_size = 32;
+Bytes encode_plan(const WorkerPlan& plan);
+WorkerPlan decode_plan(std::span<const std::uint8_t, worker_plan_size> wire);
 
 constexpr std::uint64_t task_frame_size_max = 16ull << 30;
 

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -104,21 +103,6 @@ void set_non_blocking(int fd) {
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
-/// The image as a descriptor that lies in no folder.
-Outcome<Fd> image_descriptor(ByteView image) {
-    Fd file{memfd_create("image", MFD_CLOEXEC)};
-    if (file.get() < 0) return Err{system_failure("cannot make a file in memory")};
-    for (ByteView rest = image; !rest.empty();) {
-        const ssize_t count = write(file.get(), rest.data(), rest.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) return Err{system_failure("cannot write the compiled module")};
-        rest = rest.subspan(static_cast<std::size_t>(count));
-    }
-    if (lseek(file.get(), 0, SEEK_SET) != 0)
-        return Err{system_failure("cannot rewind the compiled module")};
-    return file;
-}
-
 std::string signal_text(int number) {
     const char* name = sigdescr_np(number);
     return "signal " + std::to_string(number) + " (" + (name == nullptr ? "unknown" : name) + ")";
@@ -131,15 +115,17 @@ struct Worker::State {
     Fd process;
     Fd task;
     Fd result;
-    Bytes outgoing;
-    std::size_t written = 0;
-    WorkerReader reader;
+    /// What is still to be written: the plan, the image, the task.
+    Bytes plan;
+    wasi::SharedBytes image;
+    Bytes frame;
+    std::vector<ByteView> outgoing;  ///< of these three, last first
+    std::uint64_t cpu_seconds = 0;
+    WorkerReader reader{types::TaskLimits{}};
     std::unique_ptr<Cgroup> cgroup;
     Isolation isolation;
     bool is_reaped = false;
     int status = 0;
-
-    explicit State(const types::TaskLimits& limits) : reader{limits} {}
 
     void kill() const noexcept {
         if (process.get() >= 0) {
@@ -172,36 +158,14 @@ Worker::Worker(Worker&&) noexcept = default;
 Worker& Worker::operator=(Worker&&) noexcept = default;
 Worker::~Worker() = default;
 
-Outcome<Worker> Worker::start(const WorkerTask& task, const WorkerOptions& options) {
-    const std::string program =
-        options.program.empty() ? default_worker_program() : options.program;
-    if (access(program.c_str(), X_OK) != 0) {
-        return Err{Failure{"the task worker is missing", program,
-                           "keep libexec/millrace-worker beside bin/, as it was installed"}};
-    }
-    MILLRACE_TRY(Pipe task_pipe, make_pipe());
-    MILLRACE_TRY(Pipe result_pipe, make_pipe());
-    const Fd null{open("/dev/null", O_WRONLY | O_CLOEXEC)};
-    if (null.get() < 0) return Err{system_failure("cannot open /dev/null")};
+namespace {
 
-    Fd image;
-    if (task.compiled) {
-        MILLRACE_TRY(image, image_descriptor(*task.compiled));
-    }
-
-    auto state = std::make_unique<State>(task.input.limits);
-    state->outgoing = encode_task(task);
-    const CompiledNeed compiled = compiled_need(task);
-    const std::uint64_t need = memory_need(task, state->outgoing.size()) + compiled.writable;
-
-    std::vector<std::string> arguments{program};
-    for (const std::string& extra : options.extra_arguments)
-        arguments.push_back(extra);
-    arguments.push_back(std::to_string(getpid()));
-    arguments.push_back(std::to_string(limits_address_space ? need + compiled.reserved : 0));
-    arguments.push_back(std::to_string(options.cpu_seconds));
-    if (task.compiled) arguments.push_back(std::to_string(limits_address_space ? need : 0));
+/// With nothing in its environment, a session of its own, and three descriptors.
+Outcome<pid_t> spawn(const std::string& program, std::vector<std::string> arguments, int task,
+                     int result, int null) {
+    arguments.insert(arguments.begin(), program);
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (std::string& argument : arguments)
         argv.push_back(argument.data());
     argv.push_back(nullptr);
@@ -215,31 +179,50 @@ Outcome<Worker> Worker::start(const WorkerTask& task, const WorkerOptions& optio
     sigset_t all_signals;
     sigemptyset(&no_signals);
     sigfillset(&all_signals);
-    posix_spawn_file_actions_adddup2(&actions, task_pipe.read.get(), 0);
-    posix_spawn_file_actions_adddup2(&actions, result_pipe.write.get(), 1);
-    posix_spawn_file_actions_adddup2(&actions, null.get(), 2);
-    if (task.compiled) posix_spawn_file_actions_adddup2(&actions, image.get(), 3);
-    posix_spawn_file_actions_addclosefrom_np(&actions, task.compiled ? 4 : 3);
+    posix_spawn_file_actions_adddup2(&actions, task, 0);
+    posix_spawn_file_actions_adddup2(&actions, result, 1);
+    posix_spawn_file_actions_adddup2(&actions, null, 2);
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     posix_spawnattr_setsigmask(&attributes, &no_signals);
     posix_spawnattr_setsigdefault(&attributes, &all_signals);
     posix_spawnattr_setflags(&attributes,
                              POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    const int error = posix_spawn(&state->pid, program.c_str(), &actions, &attributes, argv.data(),
-                                  no_environment);
+    pid_t pid = -1;
+    const int error =
+        posix_spawn(&pid, program.c_str(), &actions, &attributes, argv.data(), no_environment);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
-    if (error != 0) {
-        errno = error;
-        state->pid = -1;
-        return Err{system_failure("cannot start the task worker")};
+    if (error == 0) return pid;
+    errno = error;
+    return Err{system_failure("cannot start the task worker")};
+}
+
+}  // namespace
+
+Outcome<Worker> Worker::prepare(const WorkerOptions& options) {
+    const std::string program =
+        options.program.empty() ? default_worker_program() : options.program;
+    if (access(program.c_str(), X_OK) != 0) {
+        return Err{Failure{"the task worker is missing", program,
+                           "keep libexec/millrace-worker beside bin/, as it was installed"}};
     }
+    MILLRACE_TRY(Pipe task_pipe, make_pipe());
+    MILLRACE_TRY(Pipe result_pipe, make_pipe());
+    const Fd null{open("/dev/null", O_WRONLY | O_CLOEXEC)};
+    if (null.get() < 0) return Err{system_failure("cannot open /dev/null")};
+    std::vector<std::string> arguments = options.extra_arguments;
+    arguments.push_back(std::to_string(getpid()));
+    auto state = std::make_unique<State>();
+    MILLRACE_TRY(state->pid, spawn(program, std::move(arguments), task_pipe.read.get(),
+                                   result_pipe.write.get(), null.get()));
     state->process = Fd{static_cast<int>(syscall(SYS_pidfd_open, state->pid, 0))};
     if (state->process.get() < 0) {
         const Failure failure = system_failure("cannot watch the task worker");
         ::kill(state->pid, SIGKILL);
         return Err{failure};
     }
-    if (options.use_cgroup) state->cgroup = std::make_unique<Cgroup>(state->pid, need);
+    if (options.use_cgroup) state->cgroup = std::make_unique<Cgroup>(state->pid);
+    state->cpu_seconds = options.cpu_seconds;
     state->task = std::move(task_pipe.write);
     state->result = std::move(result_pipe.read);
     set_non_blocking(state->task.get());
@@ -247,6 +230,59 @@ Outcome<Worker> Worker::start(const WorkerTask& task, const WorkerOptions& optio
     (void)fcntl(state->task.get(), F_SETPIPE_SZ, 1 << 20);
     (void)fcntl(state->result.get(), F_SETPIPE_SZ, 1 << 20);
     return Worker{std::move(state)};
+}
+
+void Worker::give(const WorkerTask& task) {
+    state_->reader = WorkerReader{task.input.limits};
+    state_->frame = encode_task(task);
+    state_->image = task.compiled;
+    const CompiledNeed compiled = compiled_need(task);
+    const std::uint64_t need = memory_need(task, state_->frame.size()) + compiled.writable;
+    const bool counts_writable = limits_address_space && task.compiled != nullptr;
+    state_->plan = encode_plan(
+        {.limits = {.address_space = limits_address_space ? need + compiled.reserved : 0,
+                    .data_bytes = counts_writable ? need : 0,
+                    .cpu_seconds = state_->cpu_seconds},
+         .image_size = task.compiled ? task.compiled->size() : 0});
+    state_->outgoing = {state_->frame};
+    if (state_->image) state_->outgoing.emplace_back(*state_->image);
+    state_->outgoing.emplace_back(state_->plan);
+    if (state_->cgroup) state_->cgroup->limit_memory(need);
+}
+
+bool Worker::is_alive() const noexcept {
+    pollfd ended{state_->process.get(), POLLIN, 0};
+    return poll(&ended, 1, 0) == 0;
+}
+
+Outcome<Worker> Worker::start(const WorkerTask& task, const WorkerOptions& options) {
+    MILLRACE_TRY(Worker worker, prepare(options));
+    worker.give(task);
+    return worker;
+}
+
+Outcome<Worker> WorkerPool::start(const WorkerTask& task) {
+    while (!workers_.empty()) {
+        Worker worker = std::move(workers_.front());
+        workers_.pop_front();
+        if (!worker.is_alive()) continue;
+        worker.give(task);
+        return worker;
+    }
+    return Worker::start(task, options_);
+}
+
+WorkerPool::WorkerPool(WorkerOptions options, std::size_t size)
+    : options_{std::move(options)}, size_{size} {
+    if (options_.use_cgroup) Cgroup::sweep();
+}
+
+void WorkerPool::fill() {
+    while (workers_.size() < size_) {
+        auto worker = Worker::prepare(options_);
+        if (!worker) return;
+        workers_.push_back(std::move(*worker));
+    }
 }
 
 pid_t Worker::pid() const noexcept {
@@ -270,20 +306,22 @@ const Isolation& Worker::isolation() const noexcept {
 
 void Worker::write_some() {
     while (state_->task.get() >= 0) {
-        if (state_->written == state_->outgoing.size()) {
+        while (!state_->outgoing.empty() && state_->outgoing.back().empty())
+            state_->outgoing.pop_back();
+        if (state_->outgoing.empty()) {
             state_->task.reset();
-            state_->outgoing = {};
-            state_->written = 0;
+            state_->frame = {};
+            state_->image.reset();
             return;
         }
+        ByteView& next = state_->outgoing.back();
         // A worker that died makes this EPIPE; the signal must not take this process with it.
         sigset_t pipe_signal;
         sigset_t before;
         sigemptyset(&pipe_signal);
         sigaddset(&pipe_signal, SIGPIPE);
         pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-        const ssize_t count = ::write(state_->task.get(), state_->outgoing.data() + state_->written,
-                                      state_->outgoing.size() - state_->written);
+        const ssize_t count = ::write(state_->task.get(), next.data(), next.size());
         const int error = errno;
         if (count < 0 && error == EPIPE) {
             const timespec at_once{};
@@ -291,7 +329,7 @@ void Worker::write_some() {
         }
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
         if (count > 0) {
-            state_->written += static_cast<std::size_t>(count);
+            next = next.subspan(static_cast<std::size_t>(count));
         } else if (error == EAGAIN) {
             return;
         } else if (error != EINTR) {
@@ -341,6 +379,10 @@ std::optional<Failure> Worker::finish() {
 
 Outcome<WorkerReport> run_blocking(const WorkerTask& task, const BlockingOptions& options) {
     MILLRACE_TRY(Worker worker, Worker::start(task, options.worker));
+    return run_blocking(worker, options);
+}
+
+Outcome<WorkerReport> run_blocking(Worker& worker, const BlockingOptions& options) {
     const std::stop_callback on_stop{options.stop, [&] { worker.kill(); }};
     const Clock::time_point deadline = Clock::now() + options.wall_limit;
     std::optional<Outcome<WorkerReport>> end;

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,6 +25,9 @@
 ///     ... when worker->result_fd() is readable: worker->read_some(); worker->next();
 ///     ... after end of file or a report:        worker->finish();
 ///
+///     sandbox::WorkerPool pool{{}, 2};                                    // many short tasks
+///     auto worker = pool.start(task);   ... pool.fill() when there is time
+///
 /// The worker is exec'd, never a bare fork of a process that holds keys. It gets an empty
 /// environment and three descriptors: the task, the result, and /dev/null. It locks itself before
 /// it reads the first byte of the task. It dies with the thread that started it (prctl
@@ -31,9 +35,9 @@
 namespace millrace::sandbox {
 
 struct WorkerOptions {
-    std::string program;  ///< empty: libexec/millrace-worker beside the running program's folder
-    /// Before `--`-less numbers that the worker takes; for test programs.
-    std::vector<std::string> extra_arguments;
+    std::string program{};  ///< empty: libexec/millrace-worker beside the running program's folder
+    /// Before the number that the worker takes; for test programs.
+    std::vector<std::string> extra_arguments{};
     std::uint64_t cpu_seconds = 24 * 3600;  ///< of processor time, then the worker is killed
     bool use_cgroup = true;
 };
@@ -43,7 +47,16 @@ std::string default_worker_program();
 
 class Worker {
   public:
+    /// prepare() and give().
     static Outcome<Worker> start(const WorkerTask& task, const WorkerOptions& options = {});
+
+    /// A process that has given up everything but what its task decides, and waits for that.
+    static Outcome<Worker> prepare(const WorkerOptions& options = {});
+    /// Once.
+    void give(const WorkerTask& task);
+    /// False when a prepared process has ended before it got a task.
+    [[nodiscard]] bool is_alive() const noexcept;
+
     Worker(Worker&&) noexcept;
     Worker& operator=(Worker&&) noexcept;
     /// Kills and reaps a worker that still runs; closes everything.
@@ -77,6 +90,24 @@ class Worker {
     std::unique_ptr<State> state_;
 };
 
+/// Workers prepared ahead of their tasks, because making a process costs more than a short task.
+/// Each still runs one task and ends. All calls from one thread.
+class WorkerPool {
+  public:
+    WorkerPool(WorkerOptions options, std::size_t size);
+
+    /// With a prepared worker when there is one, else with a new one.
+    Outcome<Worker> start(const WorkerTask& task);
+    /// Prepares what is missing. A failure is start()'s to tell.
+    void fill();
+    [[nodiscard]] std::size_t prepared() const noexcept { return workers_.size(); }
+
+  private:
+    WorkerOptions options_;
+    std::size_t size_;
+    std::deque<Worker> workers_;
+};
+
 struct BlockingOptions {
     WorkerOptions worker;
     /// Then the worker is killed and there is a Failure, no result.
@@ -87,6 +118,9 @@ struct BlockingOptions {
 };
 
 Outcome<WorkerReport> run_blocking(const WorkerTask& task, const BlockingOptions& options = {});
+/// With a worker that has its task; options.worker is not used. The process is over or killed, but
+/// not yet waited for: that is for the worker's destructor, when there is time.
+Outcome<WorkerReport> run_blocking(Worker& worker, const BlockingOptions& options = {});
 
 /// Starts a worker without a task and says what walls it found: "active: …; not available: …".
 Outcome<Isolation> probe_isolation(const WorkerOptions& options = {});

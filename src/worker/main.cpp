@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
-// millrace-worker PARENT ADDRESS_SPACE CPU_SECONDS [DATA_BYTES]: runs one task and ends
-// (docs/sandbox.md). Started by sandbox::Worker only; reads the task from descriptor 0, writes
-// events to descriptor 1.
+// millrace-worker PARENT: runs one task and ends (docs/sandbox.md). Started by sandbox::Worker
+// only, perhaps long before there is a task; reads it from descriptor 0, writes events to
+// descriptor 1.
 //
 // The order is the point: lock down first, then read. From then on nothing may allocate by opening
 // files, log, or use descriptors other than 0 and 1; a forbidden call ends the process.
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -81,24 +80,13 @@ void warm_up() {
     (void)hash.finish();
 }
 
-/// Descriptor 3, to its end, as code that runs. From the parent, like the program itself.
-Outcome<std::shared_ptr<const aot::LoadedImage>> read_image() {
-    constexpr int descriptor = 3;
-    struct stat status {};
-    if (fstat(descriptor, &status) != 0 || status.st_size < 0)
-        return Err{Failure{"the worker got no compiled module", "", "reinstall millrace"}};
-    Bytes bytes(static_cast<std::size_t>(status.st_size));
-    for (std::size_t done = 0; done < bytes.size();) {
-        const ssize_t count = read(descriptor, bytes.data() + done, bytes.size() - done);
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0)
-            return Err{Failure{"the compiled module is cut off", "", "compile it again"}};
-        done += static_cast<std::size_t>(count);
-    }
-    close(descriptor);
+/// The image that follows the plan, as code that runs. From the parent, like the program itself.
+Outcome<std::shared_ptr<const aot::LoadedImage>> read_image(std::uint64_t size) {
+    Bytes bytes(static_cast<std::size_t>(size));
+    if (!read_all(bytes)) return Err{Failure{"the compiled module is cut off", "", "report this"}};
     if (!aot::prepare_thread())
         return Err{Failure{"the worker cannot handle faults of compiled code", "", ""}};
-    return aot::LoadedImage::load(bytes);
+    return aot::LoadedImage::load(bytes, aot::Metering::exact, aot::Digest::checked_before);
 }
 
 int run(std::shared_ptr<const aot::LoadedImage> compiled) {
@@ -140,21 +128,22 @@ int run(std::shared_ptr<const aot::LoadedImage> compiled) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4 && argc != 5) return 2;
+    if (argc != 2) return 2;
     warm_up();
     (void)out_of_memory_frame();
+    auto lockdown = sandbox::Lockdown::begin(static_cast<pid_t>(number_of(argv[1])));
+    if (!lockdown) return fail(lockdown.error());
+    std::array<std::uint8_t, sandbox::worker_plan_size> wire{};
+    if (!read_all(wire)) return 0;  // no task came
+    const sandbox::WorkerPlan plan = sandbox::decode_plan(wire);
     std::shared_ptr<const aot::LoadedImage> compiled;
-    if (argc == 5) {
-        auto image = read_image();
+    if (plan.image_size != 0) {
+        auto image = read_image(plan.image_size);
         if (!image) return fail(image.error());
         compiled = std::move(image).value();
     }
     std::set_new_handler(on_out_of_memory);
-    const auto isolation =
-        sandbox::enter_lockdown({.parent = static_cast<pid_t>(number_of(argv[1])),
-                                 .address_space = number_of(argv[2]),
-                                 .data_bytes = argc == 5 ? number_of(argv[4]) : 0,
-                                 .cpu_seconds = number_of(argv[3])});
+    const auto isolation = lockdown->close(plan.limits);
     if (!isolation) return fail(isolation.error());
     if (!write_all(sandbox::encode_event(sandbox::Ready{*isolation}))) return 1;
     const int status = run(std::move(compiled));
