@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+// Copyright the Millrace authors.
+#include "judge/recorder.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/assert.hpp"
+#include "crypto/hash.hpp"
+
+namespace millrace::judge {
+namespace {
+
+constexpr std::size_t number(Region region) noexcept {
+    return static_cast<std::size_t>(region);
+}
+/// Where a region's tree is: the changing regions come first, then the tables.
+constexpr std::size_t tree_index(Region region) noexcept {
+    return region < Region::first_table ? number(region)
+                                        : number(region) - wasm::fixed_regions + changing_regions;
+}
+
+}  // namespace
+
+Recorder::Recorder(wasm::Store& store, wasm::Instance& instance)
+    : store_{store}, data_{store.data()}, instance_{instance.data()} {}
+
+std::unique_ptr<Recorder> Recorder::create(wasm::Store& store, wasm::Instance& instance) {
+    MILLRACE_ASSERT(store.data().instances.size() == 1);
+    std::unique_ptr<Recorder> made{new Recorder{store, instance}};
+    made->program_ = wasm::Program::build(instance.data());
+    if (!made->program_) return nullptr;
+    for (std::size_t index = 0; index < changing_regions; ++index)
+        made->trees_.emplace_back(wasm::depth_of(static_cast<Region>(index)));
+    for (std::size_t table = 0; table < made->instance_.tables.size(); ++table)
+        made->trees_.emplace_back(wasm::depth_of(wasm::table_region(table)));
+    made->shadows_.resize(made->trees_.size());
+    // Data segments are in place already, and were not marked page by page for us.
+    wasm::Memory& memory = *made->instance_.memory;
+    if (memory.size() > 0) wasm::Memory::mark(memory.data(), 0, memory.size());
+    return made;
+}
+
+void Recorder::take(wasm::Stop stop) {
+    status_ = status_of(stop);
+    stop_ = std::move(stop);
+    data_.fuel_hold = 0;
+}
+
+void Recorder::start(const wasm::Extern& entry) {
+    MILLRACE_ASSERT(entry.function != nullptr && entry.function->type->params.empty());
+    data_.fuel_hold = data_.fuel_left + 1;  // the function's entry is the first safe point
+    take(wasm::advance(data_, entry.function, nullptr));
+}
+
+void Recorder::run(std::uint64_t fuel) {
+    if (!is_running()) return;
+    // Parts of a step first: the fast interpreter knows none.
+    while (is_running() && (data_.machine.progress > 0 || data_.machine.locals_left > 0))
+        run_steps(1);
+    if (!is_running()) return;
+    const auto left = static_cast<std::uint64_t>(data_.fuel_left);
+    data_.fuel_hold = fuel < left ? static_cast<std::int64_t>(left - fuel) : 0;
+    take(wasm::advance(data_, nullptr, nullptr));
+}
+
+void Recorder::run_steps(std::uint64_t steps) {
+    if (!is_running()) return;
+    wasm::Watch watch{data_, instance_, *program_};
+    watch.steps_left = steps;
+    take(wasm::advance(data_, nullptr, &watch));
+    MILLRACE_ASSERT(!watch.is_refused());
+}
+
+Registers Recorder::registers() {
+    return registers_of(parts(), status_, code_of(stop_));
+}
+
+std::uint32_t Recorder::page_count(Region region) const {
+    const auto pages = [](std::uint64_t bytes) {
+        return static_cast<std::uint32_t>((bytes + wasm::state_page_size - 1) /
+                                          wasm::state_page_size);
+    };
+    switch (region) {
+        case Region::memory:
+            return pages(instance_.memory->size());
+        case Region::slots:
+            return pages(std::uint64_t{data_.slots_high} * 8);
+        case Region::frames:
+            return pages(static_cast<std::uint64_t>(data_.machine.frame - data_.frames.get()) * 8);
+        case Region::globals:
+            return pages(instance_.globals.size() * 16);
+        case Region::marks:
+            return pages((wasm::marks_elements_first + instance_.dropped_elements.size() + 7) / 8);
+        default:
+            return pages(instance_.tables[number(region) - wasm::fixed_regions]->entries.size() *
+                         8);
+    }
+}
+
+wasm::PageTree& Recorder::tree(Region region) {
+    return trees_[tree_index(region)];
+}
+
+/// Memory by its marks; the others, which are small, by comparing with what was hashed last.
+void Recorder::settle(Region region) {
+    wasm::PageTree& into = tree(region);
+    if (region == Region::memory) {
+        wasm::Memory& memory = *instance_.memory;
+        const std::uint32_t count = page_count(region);
+        for (std::uint32_t page = 0; page < count; ++page) {
+            if (!memory.is_marked(page)) continue;
+            into.set_page(page, {memory.data() + std::size_t{page} * wasm::state_page_size,
+                                 wasm::state_page_size});
+        }
+        memory.clear_marks();
+        return;
+    }
+    auto& shadow = shadows_[tree_index(region)];
+    if (shadow.size() < page_count(region)) shadow.resize(page_count(region), Page{});
+    Page page{};
+    for (std::uint32_t index = 0; index < shadow.size(); ++index) {
+        read_page(parts(), region, index, page);
+        if (page == shadow[index]) continue;
+        shadow[index] = page;
+        into.set_page(index, page);
+    }
+}
+
+StateRoots Recorder::roots() {
+    StateRoots roots;
+    roots.program = program_->root();
+    for (std::size_t index = 0; index < trees_.size(); ++index) {
+        const auto region = index < changing_regions ? static_cast<Region>(index)
+                                                     : wasm::table_region(index - changing_regions);
+        settle(region);
+        const Hash32& root = trees_[index].root();
+        if (index < changing_regions) {
+            roots.changing[index] = root;
+        } else {
+            roots.tables.push_back(root);
+        }
+    }
+    return roots;
+}
+
+Hash32 Recorder::root() {
+    return state_root(registers(), roots());
+}
+
+Hash32 Recorder::root_from_scratch() {
+    StateRoots roots;
+    roots.program = program_->root();
+    for (std::size_t index = 0; index < trees_.size(); ++index) {
+        const auto region = index < changing_regions ? static_cast<Region>(index)
+                                                     : wasm::table_region(index - changing_regions);
+        wasm::PageTree all{wasm::depth_of(region)};
+        Page page{};
+        for (std::uint32_t number = 0; number < page_count(region); ++number) {
+            read_page(parts(), region, number, page);
+            all.set_page(number, page);
+        }
+        if (index < changing_regions) {
+            roots.changing[index] = all.root();
+        } else {
+            roots.tables.push_back(all.root());
+        }
+    }
+    return state_root(registers(), roots);
+}
+
+Page Recorder::page_before(Region region, std::uint32_t page, const wasm::Watch& watch) {
+    Page bytes{};
+    if (region == Region::memory) {
+        const Page* before = watch.memory_before(page);
+        MILLRACE_ASSERT(before != nullptr);
+        bytes = *before;
+    } else if (number(region) >= changing_regions && region < Region::first_table) {
+        read_page(parts(), region, page, bytes);
+    } else {
+        const auto& shadow = shadows_[tree_index(region)];
+        if (page < shadow.size()) bytes = shadow[page];
+    }
+    return bytes;
+}
+
+Segment Recorder::record(std::uint64_t steps, std::size_t witness_bytes) {
+    MILLRACE_ASSERT(is_running() && steps > 0 && witness_bytes > wasm::step_witness_max);
+    Segment segment;
+    segment.start = root();
+    Witness& witness = segment.witness;
+    witness.registers = registers();
+    witness.counts = program_->counts;
+    wasm::Watch watch{data_, instance_, *program_};
+    watch.record(witness_bytes - wasm::step_witness_max);
+    watch.steps_left = steps;
+    take(wasm::advance(data_, nullptr, &watch));
+    MILLRACE_ASSERT(!watch.is_refused());
+    witness.steps = steps - watch.steps_left;
+    // The trees still know the state before the segment.
+    for (std::size_t index = 0; index < wasm::fixed_regions + instance_.tables.size(); ++index) {
+        const auto region = static_cast<Region>(index);
+        const std::vector<std::uint32_t> pages = watch.touched(region);
+        RegionProof& proof = witness.regions.emplace_back();
+        for (const std::uint32_t page : pages)
+            proof.pages.emplace_back(page, page_before(region, page, watch));
+        const bool is_program = index >= changing_regions && region < Region::first_table;
+        proof.siblings =
+            is_program ? program_->tree(region).siblings(pages) : tree(region).siblings(pages);
+    }
+    segment.end = root();
+    return segment;
+}
+
+}  // namespace millrace::judge
