@@ -522,6 +522,7 @@ void add_wasm_command(CLI::App& app, int& exit_status) {
     inspect_command->add_flag("--json", *as_json, "as one JSON object");
     inspect_command->callback(
         [path, as_json, &exit_status] { exit_status = inspect(*path, *as_json); });
+    add_wasm_replay_command(*wasm, exit_status);
 }
 
 }  // namespace millrace::cli

@@ -22,12 +22,15 @@ constexpr std::size_t tree_index(Region region) noexcept {
 
 }  // namespace
 
-Recorder::Recorder(wasm::Store& store, wasm::Instance& instance)
-    : store_{store}, data_{store.data()}, instance_{instance.data()} {}
+Recorder::Recorder(wasm::Store& store, wasm::Instance& instance, wasi::Context* host)
+    : store_{store}, data_{store.data()}, instance_{instance.data()}, host_{host} {
+    if (host_ != nullptr) contents_.emplace(*host_);
+}
 
-std::unique_ptr<Recorder> Recorder::create(wasm::Store& store, wasm::Instance& instance) {
+std::unique_ptr<Recorder> Recorder::create(wasm::Store& store, wasm::Instance& instance,
+                                           wasi::Context* host) {
     MILLRACE_ASSERT(store.data().instances.size() == 1);
-    std::unique_ptr<Recorder> made{new Recorder{store, instance}};
+    std::unique_ptr<Recorder> made{new Recorder{store, instance, host}};
     made->program_ = wasm::Program::build(instance.data());
     if (!made->program_) return nullptr;
     for (std::size_t index = 0; index < changing_regions; ++index)
@@ -53,14 +56,18 @@ void Recorder::start(const wasm::Extern& entry) {
     take(wasm::advance(data_, entry.function, nullptr));
 }
 
-void Recorder::run(std::uint64_t fuel) {
+void Recorder::hold(std::uint64_t fuel) {
+    const std::uint64_t limit = data_.fuel_limit;
+    data_.fuel_hold = fuel < limit ? static_cast<std::int64_t>(limit - fuel) : 0;
+}
+
+void Recorder::run_to(std::uint64_t fuel) {
     if (!is_running()) return;
     // Parts of a step first: the fast interpreter knows none.
     while (is_running() && (data_.machine.progress > 0 || data_.machine.locals_left > 0))
         run_steps(1);
     if (!is_running()) return;
-    const auto left = static_cast<std::uint64_t>(data_.fuel_left);
-    data_.fuel_hold = fuel < left ? static_cast<std::int64_t>(left - fuel) : 0;
+    hold(fuel);
     take(wasm::advance(data_, nullptr, nullptr));
 }
 
@@ -141,7 +148,36 @@ StateRoots Recorder::roots() {
             roots.tables.push_back(root);
         }
     }
+    roots.host = host_root();
     return roots;
+}
+
+Hash32 Recorder::host_root() {
+    if (host_ == nullptr) return {};
+    host_state_ = wasi::StateCodec::encode(*host_, contents_->settle());
+    return crypto::sha256(host_state_);
+}
+
+/// The host's state and contents as they were when recording began.
+void Recorder::add_host(Witness& witness, const wasm::Watch& watch) const {
+    if (host_ == nullptr) return;
+    witness.host_root = crypto::sha256(host_state_);
+    if (!watch.was_host_asked()) return;
+    witness.host = host_state_;
+    std::vector<std::uint32_t> pages;
+    for (const auto& [name, page] : watch.contents_before()) {
+        if (witness.contents.empty() || witness.contents.back().key != name.first)
+            witness.contents.push_back({name.first, {}});
+        witness.contents.back().proof.pages.emplace_back(name.second, page);
+    }
+    for (ContentProof& content : witness.contents) {
+        const wasm::PageTree* tree = contents_->find(content.key);
+        MILLRACE_ASSERT(tree != nullptr);
+        pages.clear();
+        for (const auto& [number, page] : content.proof.pages)
+            pages.push_back(number);
+        content.proof.siblings = tree->siblings(pages);
+    }
 }
 
 Hash32 Recorder::root() {
@@ -166,6 +202,10 @@ Hash32 Recorder::root_from_scratch() {
             roots.tables.push_back(all.root());
         }
     }
+    if (host_ != nullptr) {
+        wasi::ContentTrees all{*host_};
+        roots.host = crypto::sha256(wasi::StateCodec::encode(*host_, all.settle()));
+    }
     return state_root(registers(), roots);
 }
 
@@ -184,7 +224,7 @@ Page Recorder::page_before(Region region, std::uint32_t page, const wasm::Watch&
     return bytes;
 }
 
-Segment Recorder::record(std::uint64_t steps, std::size_t witness_bytes) {
+Segment Recorder::record(std::uint64_t steps, std::size_t witness_bytes, std::uint64_t fuel) {
     MILLRACE_ASSERT(is_running() && steps > 0 && witness_bytes > wasm::step_witness_max);
     Segment segment;
     segment.start = root();
@@ -192,12 +232,32 @@ Segment Recorder::record(std::uint64_t steps, std::size_t witness_bytes) {
     witness.registers = registers();
     witness.counts = program_->counts;
     wasm::Watch watch{data_, instance_, *program_};
-    watch.record(witness_bytes - wasm::step_witness_max);
     watch.steps_left = steps;
-    take(wasm::advance(data_, nullptr, &watch));
+    watch.host_bytes = host_state_.size();
+    watch.record(witness_bytes - wasm::step_witness_max);
+    if (host_ != nullptr) {
+        watch.new_contents_from = wasi::StateCodec::last_content(*host_) + 1;
+        host_->watch(&watch);
+    }
+    hold(fuel);
+    wasm::Stop stop = wasm::advance(data_, nullptr, &watch);
+    segment.is_at_end = stop.kind != wasm::Stop::Kind::again;
+    data_.fuel_hold = 0;
+    if (stop.kind == wasm::Stop::Kind::at_safe_point && data_.machine.locals_left > 0) {
+        // A function is entered when its locals are cleared.
+        const std::uint64_t rest = watch.steps_left;
+        watch.steps_left =
+            (data_.machine.locals_left + wasm::step_slots_max - 1) / wasm::step_slots_max;
+        steps += watch.steps_left;
+        stop = wasm::advance(data_, nullptr, &watch);
+        watch.steps_left += rest;
+    }
+    take(std::move(stop));
+    if (host_ != nullptr) host_->watch(nullptr);
     MILLRACE_ASSERT(!watch.is_refused());
     witness.steps = steps - watch.steps_left;
     // The trees still know the state before the segment.
+    add_host(witness, watch);
     for (std::size_t index = 0; index < wasm::fixed_regions + instance_.tables.size(); ++index) {
         const auto region = static_cast<Region>(index);
         const std::vector<std::uint32_t> pages = watch.touched(region);

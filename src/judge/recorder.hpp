@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "judge/witness.hpp"
+#include "wasi/state.hpp"
 #include "wasm/instance.hpp"
 #include "wasm/watch.hpp"
 
@@ -18,7 +19,7 @@
 ///     recorder->start(entry);                       // stands at the entry's first instruction
 ///     while (recorder->is_running()) {
 ///         roots.push_back(recorder->root());
-///         recorder->run(fuel_per_segment);
+///         recorder->run_to(recorder->fuel_used() + fuel_per_segment);
 ///     }
 ///
 /// and, standing where a segment is in doubt:
@@ -31,18 +32,22 @@ namespace millrace::judge {
 struct Segment {
     Witness witness;
     Hash32 start;
-    Hash32 end;  ///< of the state after witness.steps steps
+    Hash32 end;              ///< of the state after witness.steps steps
+    bool is_at_end = false;  ///< the run ended, or came to where it was to go
 };
 
 class Recorder {
   public:
     /// Translates the whole module. Null when it is too large to be judged, or memory is short.
-    static std::unique_ptr<Recorder> create(wasm::Store& store, wasm::Instance& instance);
+    /// `host` is the WASI that the store's modules ask; null: there is none with a state.
+    static std::unique_ptr<Recorder> create(wasm::Store& store, wasm::Instance& instance,
+                                            wasi::Context* host = nullptr);
 
     /// Calls a function without parameters, up to its first instruction.
     void start(const wasm::Extern& entry);
-    /// On to the first safe point after `fuel` more were used, or to the end.
-    void run(std::uint64_t fuel);
+    /// On to the next safe point where more than `fuel` were used since the task began, or to the
+    /// end.
+    void run_to(std::uint64_t fuel);
     /// Exactly so many steps, or fewer at the end.
     void run_steps(std::uint64_t steps);
 
@@ -57,19 +62,24 @@ class Recorder {
     Hash32 root_from_scratch();
 
     /// Runs on for at most `steps` steps, while their witness stays within `witness_bytes`.
+    /// Goes no further than run_to(fuel) would; Segment::is_at_end tells.
     Segment record(std::uint64_t steps = witness_steps_max,
-                   std::size_t witness_bytes = witness_bytes_max);
+                   std::size_t witness_bytes = witness_bytes_max,
+                   std::uint64_t fuel = ~std::uint64_t{0});
 
     [[nodiscard]] const wasm::Program& program() const noexcept { return *program_; }
 
   private:
-    Recorder(wasm::Store& store, wasm::Instance& instance);
+    Recorder(wasm::Store& store, wasm::Instance& instance, wasi::Context* host);
+    Hash32 host_root();
+    void add_host(Witness& witness, const wasm::Watch& watch) const;
     [[nodiscard]] Parts parts() { return {data_, instance_, *program_}; }
     /// Pages of a region that may be other than zero.
     [[nodiscard]] std::uint32_t page_count(Region region) const;
     wasm::PageTree& tree(Region region);
     void settle(Region region);
     void take(wasm::Stop stop);
+    void hold(std::uint64_t fuel);
     StateRoots roots();
     [[nodiscard]] Page page_before(Region region, std::uint32_t page, const wasm::Watch& watch);
 
@@ -79,6 +89,9 @@ class Recorder {
     std::unique_ptr<wasm::Program> program_;
     std::vector<wasm::PageTree> trees_;       ///< changing regions, then tables
     std::vector<std::vector<Page>> shadows_;  ///< the pages that the trees know; not of memory
+    wasi::Context* host_;
+    std::optional<wasi::ContentTrees> contents_;
+    Bytes host_state_;  ///< when its root was asked for last
     Status status_ = Status::running;
     wasm::Stop stop_;
 };

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "crypto/hash.hpp"
+#include "wasi/state.hpp"
 #include "wasm/watch.hpp"
 
 namespace millrace::judge {
@@ -43,8 +45,9 @@ std::uint64_t address_space(const Witness& witness) noexcept {
 /// A machine that has only what the witness shows.
 class Judge {
   public:
-    explicit Judge(const Witness& witness)
+    Judge(const Witness& witness, ReplayLimits limits)
         : witness_{witness},
+          limits_{limits},
           data_{store_.data()},
           instance_{std::make_unique<wasm::InstanceData>()} {}
 
@@ -53,11 +56,15 @@ class Judge {
         if (!program_) return Err{Refusal::machine_exhausted};
         const Registers& registers = witness_.registers;
         instance_->store = &data_;
-        const auto memory =
-            store_.add_memory({.min = registers.memory_pages, .max = registers.memory_pages_max});
+        MILLRACE_TRY_VOID(build_host());
+        // Growing must not copy: the machine may be larger than this one's memory.
+        auto memory =
+            wasm::Memory::create({.min = registers.memory_pages, .max = registers.memory_pages_max},
+                                 registers.memory_pages_max, true);
         if (!memory) return Err{Refusal::machine_exhausted};
-        instance_->memories.push_back(memory->memory);
-        instance_->memory = memory->memory;
+        instance_->memory = memory.get();
+        instance_->memories.push_back(memory.get());
+        data_.memories.push_back(std::move(memory));
         for (const TableSize& size : registers.tables) {
             const wasm::Extern table = store_.add_table({});
             table.table->entries_max = size.entries_max;
@@ -95,6 +102,14 @@ class Judge {
                 watch.show(static_cast<Region>(index), number);
         }
         watch.steps_left = witness_.steps;
+        if (host_) {
+            for (const ContentProof& content : witness_.contents) {
+                for (const auto& [number, page] : content.proof.pages)
+                    watch.show_content(content.key, number);
+            }
+            watch.new_contents_from = wasi::StateCodec::last_content(*host_) + 1;
+            host_->watch(&watch);
+        }
         const wasm::Stop stop = wasm::advance(data_, nullptr, &watch);
         if (stop.kind == wasm::Stop::Kind::refused || watch.is_refused())
             return Err{Refusal::missing_page};
@@ -111,6 +126,11 @@ class Judge {
             for (auto& [number, page] : after.regions[index].pages)
                 read_page(parts(), region, number, page);
         }
+        if (host_) {
+            const auto contents = contents_after(watch.new_contents_from);
+            if (!contents) return Err{Refusal::missing_page};
+            after.host_root = crypto::sha256(wasi::StateCodec::encode(*host_, *contents));
+        }
         const auto roots = roots_of(after);
         MILLRACE_ASSERT(roots.has_value());
         end.root = state_root(end.registers, *roots);
@@ -119,6 +139,80 @@ class Judge {
 
   private:
     [[nodiscard]] Parts parts() { return {data_, *instance_, *program_}; }
+
+    /// The host in the state that is shown. Without one no step may call its functions.
+    Result<void, Refusal> build_host() {
+        if (witness_.host.empty()) return {};
+        auto decoded = wasi::StateCodec::decode(witness_.host, limits_.contents, contents_);
+        if (!decoded) {
+            return Err{decoded.error() == codec::RlpError::wrong_size ? Refusal::machine_exhausted
+                                                                      : Refusal::impossible_state};
+        }
+        host_ = std::move(decoded).value();
+        for (const ContentProof& content : witness_.contents) {
+            const auto known = contents_.find(content.key);
+            if (known == contents_.end()) return Err{Refusal::malformed_proof};
+            const auto root = content.proof.root(wasm::content_depth);
+            if (!root || *root != known->second.root) return Err{Refusal::malformed_proof};
+            for (const auto& [number, page] : content.proof.pages) {
+                const std::uint64_t at = std::uint64_t{number} * page.size();
+                const std::uint64_t size = known->second.size;
+                if (at >= size) continue;
+                const std::size_t length = std::min<std::size_t>(page.size(), size - at);
+                if (!wasi::StateCodec::put(*host_, content.key, at, ByteView{page}.first(length)))
+                    return Err{Refusal::impossible_state};
+            }
+        }
+        host_->define(linker_);
+        return {};
+    }
+
+    /// The roots of all contents after the segment; null when a proof does not reach.
+    std::optional<wasi::ContentRoots> contents_after(std::uint64_t new_from) {
+        wasi::ContentRoots roots;
+        bool is_complete = true;
+        wasi::StateCodec::each_content(*host_, [&](std::uint64_t key, ByteView bytes) {
+            wasi::ContentRoot& now = roots[key];
+            now.size = bytes.size();
+            if (key >= new_from) {
+                now.root = root_of_whole(bytes);
+                return;
+            }
+            const std::uint64_t kept = wasi::StateCodec::pages_kept(*host_, key);
+            const auto proof = std::ranges::find(witness_.contents, key, &ContentProof::key);
+            if (proof == witness_.contents.end()) {
+                now.root =
+                    kept == 0 ? wasm::zero_root(wasm::content_depth) : contents_.at(key).root;
+                return;
+            }
+            std::vector<wasm::PageHash> hashes;
+            for (const auto& [number, page] : proof->proof.pages)
+                hashes.emplace_back(number, hash_of_page(bytes, number));
+            const auto root =
+                wasm::root_of(wasm::content_depth, hashes, proof->proof.siblings, kept);
+            is_complete = is_complete && root.has_value();
+            if (root) now.root = *root;
+        });
+        if (!is_complete) return std::nullopt;
+        return roots;
+    }
+    static Hash32 hash_of_page(ByteView bytes, std::uint64_t number) {
+        Page page{};
+        const std::uint64_t at = number * page.size();
+        if (at < bytes.size()) {
+            std::ranges::copy(
+                bytes.subspan(at, std::min<std::size_t>(page.size(), bytes.size() - at)),
+                page.begin());
+        }
+        return crypto::sha256(page);
+    }
+    static Hash32 root_of_whole(ByteView bytes) {
+        wasm::PageTree tree{wasm::content_depth};
+        for (std::uint32_t page = 0; std::uint64_t{page} * wasm::state_page_size < bytes.size();
+             ++page)
+            tree.set(page, hash_of_page(bytes, page));
+        return tree.root();
+    }
 
     /// Those whose header is shown.
     Result<void, Refusal> build_functions() {
@@ -130,6 +224,8 @@ class Judge {
             const std::uint32_t end = std::min(first + per_page, witness_.counts.headers);
             for (std::uint32_t index = first; index < end; ++index) {
                 const wasm::FunctionHeader& header = program_->headers[index];
+                if (header.kind == 2 && data_.functions[index] != nullptr)
+                    data_.functions[index]->type_id = header.type_id;
                 if (header.kind != 1) continue;
                 const std::uint64_t used = std::uint64_t{header.params} + header.locals;
                 if (used > header.frame_slots || header.frame_slots > 65'535 ||
@@ -155,7 +251,11 @@ class Judge {
     }
 
     const Witness& witness_;
+    ReplayLimits limits_;
+    std::unique_ptr<wasi::Context> host_;
+    wasi::ContentRoots contents_;
     wasm::Store store_;
+    wasm::Linker linker_{store_};
     wasm::StoreData& data_;
     std::unique_ptr<wasm::InstanceData> instance_;
     std::unique_ptr<wasm::Program> program_;
@@ -193,7 +293,11 @@ Result<Replayed, Refusal> replay(const Witness& witness, const Hash32& start, Re
     if (*own != start) return Err{Refusal::other_start};
     if (witness.registers.status != Status::running) return Err{Refusal::ended_early};
     if (address_space(witness) > limits.address_space) return Err{Refusal::machine_exhausted};
-    Judge judge{witness};
+    std::uint64_t table_bytes = 0;
+    for (const TableSize& table : witness.registers.tables)
+        table_bytes += std::uint64_t{table.entries} * 8;
+    if (table_bytes > limits.table_bytes) return Err{Refusal::machine_exhausted};
+    Judge judge{witness, limits};
     MILLRACE_TRY_VOID(judge.build());
     return judge.run();
 }

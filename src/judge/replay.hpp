@@ -32,6 +32,11 @@ std::string_view to_text(Refusal refusal) noexcept;
 struct ReplayLimits {
     /// Of the machine: memory, tables, and the program's lists, in bytes.
     std::uint64_t address_space = std::uint64_t{8} << 30;
+    /// Of the host's files and streams together, in bytes: a judge holds them in memory, as zeros
+    /// where they are not shown.
+    std::uint64_t contents = std::uint64_t{1} << 30;
+    /// Of all tables, held likewise.
+    std::uint64_t table_bytes = std::uint64_t{256} << 20;
 };
 
 struct Replayed {

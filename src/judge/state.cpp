@@ -106,7 +106,8 @@ Result<Registers, RlpError> read_registers(codec::RlpReaderView& reader) {
         if (registers.tables.size() == wasm::tables_max) return Err{RlpError::too_many_items};
         MILLRACE_TRY(const std::uint64_t entries, list.read_u64());
         MILLRACE_TRY(const std::uint64_t entries_max, list.read_u64());
-        if (entries > entries_max || entries_max >> 32U != 0) return Err{RlpError::bad_value};
+        if (entries > entries_max || entries_max > wasm::StoreLimits{}.table_entries_max)
+            return Err{RlpError::bad_value};
         registers.tables.push_back({narrow(entries), narrow(entries_max)});
     }
     const wasm::StoreLimits limits;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "crypto/hash.hpp"
+#include "wasm/watch.hpp"
 
 namespace millrace::judge {
 namespace {
@@ -90,7 +91,17 @@ Bytes encode(const Witness& witness) {
     for (const RegionProof& proof : witness.regions)
         write_proof(writer, proof);
     writer.end_list(regions);
-    writer.write(witness.host_root);
+    const auto host = writer.begin_list();
+    if (witness.host.empty()) {
+        writer.write(witness.host_root);
+    } else {
+        writer.write(ByteView{witness.host});
+        for (const ContentProof& content : witness.contents) {
+            writer.write(content.key);
+            write_proof(writer, content.proof);
+        }
+    }
+    writer.end_list(host);
     writer.end_list(list);
     return std::move(writer).take();
 }
@@ -124,8 +135,27 @@ Result<Witness, RlpError> decode_witness(ByteView bytes) {
         witness.regions.push_back(std::move(proof));
     }
     MILLRACE_TRY_VOID(regions.finish());
-    MILLRACE_TRY(witness.host_root, list.read_fixed<Hash32>());
+    MILLRACE_TRY(RlpReaderView host, list.read_list());
     MILLRACE_TRY_VOID(list.finish());
+    MILLRACE_TRY(witness.host, host.read_bytes(witness_bytes_max));
+    if (witness.host.size() == Hash32::size) {
+        // No state of a host is that short.
+        witness.host_root = *Hash32::from(witness.host);
+        witness.host.clear();
+        MILLRACE_TRY_VOID(host.finish());
+        return witness;
+    }
+    if (witness.host.empty()) return Err{RlpError::wrong_size};
+    witness.host_root = crypto::sha256(witness.host);
+    while (!host.at_end()) {
+        ContentProof content;
+        MILLRACE_TRY(content.key, host.read_u64());
+        MILLRACE_TRY(content.proof, read_proof(host, wasm::content_depth));
+        if (!witness.contents.empty() && content.key <= witness.contents.back().key)
+            return Err{RlpError::bad_value};
+        if (content.proof.pages.empty()) return Err{RlpError::non_canonical};
+        witness.contents.push_back(std::move(content));
+    }
     return witness;
 }
 

@@ -29,12 +29,21 @@ struct RegionProof {
     [[nodiscard]] std::optional<Hash32> root(unsigned depth) const;
 };
 
+/// Some pages of a file or a stream of the host's (wasi::Content).
+struct ContentProof {
+    std::uint64_t key = 0;
+    RegionProof proof;
+    bool operator==(const ContentProof&) const = default;
+};
+
 struct Witness {
     std::uint64_t steps = 0;
     Registers registers;
     wasm::ProgramCounts counts;
     std::vector<RegionProof> regions;  ///< in the order of Region; then one for each table
-    /// The host's state, when a step asks the host; else only its root.
+    /// The host's state, when a step asks the host; else empty, and only its root is given.
+    Bytes host;
+    std::vector<ContentProof> contents;  ///< by key, ascending
     Hash32 host_root;
     bool operator==(const Witness&) const = default;
 

@@ -54,11 +54,10 @@ Stop watched_call(StoreData& store, Watch& watch, Function& function, InstanceDa
     const std::uint32_t count =
         std::max(slots_of(function.type->params), slots_of(function.type->results));
     Stop stop;
-    if (!watch.touch_slots(slots, count)) {
+    if (!watch.touch_slots(slots, count) || !watch.note_host()) {
         stop.kind = Stop::Kind::refused;
         return stop;
     }
-    watch.is_host_touched = true;
     Memory* const memory = caller->memory;
     memory->watch(&watch);
     stop = call_host_once(store, function, caller, slots);
@@ -325,7 +324,10 @@ step:
 L_unreachable:
     TRAP(unreachable);
 L_charge:
-    if (__builtin_expect(fuel < 0, 0) && is_loop_head(*code, ip)) goto at_safe_point;
+    if (__builtin_expect(fuel < 0, 0) && is_loop_head(*code, ip)) {
+        if constexpr (watched) ++watch->steps_left;  // the charge is yet to come
+        goto at_safe_point;
+    }
     ARRIVE(ip->d, 1);
 L_jump:
     ARRIVE(ip->e, static_cast<I32>(ip->d));
@@ -374,6 +376,15 @@ L_call:
         callee = instance->functions.data()[ip->d];
     }
     arguments = slots + ip->a;
+// The segment ends before this step, which has done nothing yet.
+#define END_BEFORE_HOST()                                \
+    if constexpr (watched) {                             \
+        if (callee->host && watch->ends_before_host()) { \
+            ++watch->steps_left;                         \
+            stop.kind = Stop::Kind::again;               \
+            goto stopped;                                \
+        }                                                \
+    }
 #define CALL_HOST()                                                           \
     store.fuel_left = fuel + hold;                                            \
     if constexpr (watched) {                                                  \
@@ -394,6 +405,7 @@ enter : {
     next_code = callee->code.get();
     if (__builtin_expect(next_code == nullptr, 0)) {
         if (callee->host) {
+            END_BEFORE_HOST()
             CALL_HOST()
             NEXT();
         }
@@ -474,6 +486,7 @@ L_return_call:
         callee = instance->functions.data()[ip->d];
     }
 enter_in_place : {
+    END_BEFORE_HOST()
     // The callee takes over this call's frame; whoever waits for this call waits for that one.
     next_code = callee->code.get();
     if (__builtin_expect(next_code == nullptr, 0) && !callee->host) next_code = &code_of(*callee);

@@ -40,14 +40,15 @@ bool write_word(Memory& memory, std::uint64_t offset, Word word) noexcept {
 
 }  // namespace
 
-std::unique_ptr<Memory> Memory::create(Limits declared, std::uint32_t pages_max) {
+std::unique_ptr<Memory> Memory::create(Limits declared, std::uint32_t pages_max, bool is_reserved) {
     MILLRACE_ASSERT(declared.min <= pages_max);
     std::unique_ptr<Memory> memory{new Memory{declared, pages_max}};
-    memory->data_.reset(allocate(declared.min));
+    const std::uint32_t capacity = std::max(is_reserved ? pages_max : declared.min, 1U);
+    memory->data_.reset(allocate(capacity));
     if (!memory->data_) return nullptr;
-    memory->base_ = memory->data_.get() + marks_size(declared.min);
+    memory->base_ = memory->data_.get() + marks_size(capacity);
     memory->pages_ = declared.min;
-    memory->pages_capacity_ = std::max(declared.min, 1U);
+    memory->pages_capacity_ = capacity;
     return memory;
 }
 

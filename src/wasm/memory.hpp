@@ -33,7 +33,9 @@ class Memory {
   public:
     /// `pages_max` is the smaller of the module's declared maximum and the task's limit; growth
     /// succeeds exactly up to it. Null when the machine has no memory to give.
-    static std::unique_ptr<Memory> create(Limits declared, std::uint32_t pages_max);
+    /// With `is_reserved` the room for all of them is there at once, untouched.
+    static std::unique_ptr<Memory> create(Limits declared, std::uint32_t pages_max,
+                                          bool is_reserved = false);
     /// The same in a region that has room for `pages_max` pages.
     static std::unique_ptr<Memory> create_in(std::unique_ptr<MemoryRegion> region, Limits declared,
                                              std::uint32_t pages_max);

@@ -104,7 +104,7 @@ std::vector<Hash32> PageTree::siblings(std::span<const std::uint32_t> pages) con
 }
 
 std::optional<Hash32> root_of(unsigned depth, std::span<const PageHash> pages,
-                              std::span<const Hash32> siblings) {
+                              std::span<const Hash32> siblings, std::uint64_t pages_kept) {
     if (pages.empty()) {
         if (siblings.size() != 1) return std::nullopt;
         return siblings[0];
@@ -122,7 +122,11 @@ std::optional<Hash32> root_of(unsigned depth, std::span<const PageHash> pages,
                 ++index;
             } else {
                 if (used == siblings.size()) return std::nullopt;
-                const Hash32& sibling = siblings[used++];
+                const std::uint64_t other = page ^ 1U;
+                const bool is_cut = (other << level) >= pages_kept;
+                if (!is_cut && ((other + 1) << level) > pages_kept) return std::nullopt;
+                const Hash32& sibling = is_cut ? zero_root(level) : siblings[used];
+                ++used;
                 parent = page % 2 == 0 ? node(hash, sibling) : node(sibling, hash);
             }
             known[kept++] = {page / 2, parent};

@@ -49,7 +49,11 @@ class PageTree {
 /// The root of a tree of which only some pages are known: `pages` ascending and distinct, then the
 /// siblings that are missing, level by level from the leaves, left to right. Without pages the one
 /// sibling is the root. Null when there are too few or too many siblings, or a page lies outside.
+///
+/// `pages_kept`: pages from there on that are not in `pages` have become zeros since the siblings
+/// were made. Null as well when a sibling holds pages on both sides of that line.
 std::optional<Hash32> root_of(unsigned depth, std::span<const PageHash> pages,
-                              std::span<const Hash32> siblings);
+                              std::span<const Hash32> siblings,
+                              std::uint64_t pages_kept = ~std::uint64_t{0});
 
 }  // namespace millrace::wasm

@@ -27,7 +27,10 @@ void Watch::record(std::uint64_t witness_bytes) {
     pages_.clear();
     nodes_.clear();
     memory_before_.clear();
+    contents_before_.clear();
     is_host_touched = false;
+    steps_first = steps_left;
+    host_steps_left = host_steps_max;
     last_instrs_ = last_slots_ = ~std::uint64_t{0};
 }
 
@@ -81,6 +84,34 @@ bool Watch::touch_slots(const std::uint64_t* first, std::uint64_t count) {
     if (page == last_slots_ && (index + count - 1) / (state_page_size / 8) == page) return true;
     if (!touch(Region::slots, index * 8, count * 8)) return false;
     last_slots_ = page;
+    return true;
+}
+
+void Watch::show_content(std::uint64_t key, std::uint32_t page) {
+    contents_shown_.emplace(key, page);
+}
+
+bool Watch::touch_content(std::uint64_t key, std::span<const std::uint8_t> bytes,
+                          std::uint64_t offset, std::uint64_t length) {
+    if (length == 0 || key >= new_contents_from) return true;
+    constexpr std::uint64_t size_max = std::uint64_t{state_page_size} << content_depth;
+    if (offset >= size_max || length > size_max - offset) return refuse();
+    const std::uint64_t last = (offset + length - 1) / state_page_size;
+    for (std::uint64_t page = offset / state_page_size; page <= last; ++page) {
+        const std::pair name{key, static_cast<std::uint32_t>(page)};
+        if (is_judging_ && !contents_shown_.contains(name)) return refuse();
+        if (!is_recording_ || contents_before_.contains(name)) continue;
+        Page before{};
+        const std::uint64_t from = page * state_page_size;
+        if (from < bytes.size()) {
+            std::memcpy(before.data(), bytes.data() + from,
+                        std::min<std::size_t>(before.size(), bytes.size() - from));
+        }
+        contents_before_.emplace(name, before);
+        // At most: neighbours share the upper part of their paths.
+        const bool has_neighbour = page > 0 && contents_before_.contains({key, name.second - 1});
+        witness_bytes_ += state_page_size + 8 + (has_neighbour ? 64 : content_depth * 32);
+    }
     return true;
 }
 

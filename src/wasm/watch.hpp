@@ -4,9 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <set>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "wasm/ir.hpp"
@@ -31,8 +35,12 @@ struct InstanceData;
 struct StoreData;
 struct Function;
 
+/// Levels of the tree over the bytes of a host's file or stream: 4 GiB.
+constexpr unsigned content_depth = 20;
 /// The most bytes that one step moves.
 constexpr std::uint64_t step_bytes_max = 16'384;
+/// Of a segment: a host's step may go through all of the host's records.
+constexpr std::uint64_t host_steps_max = 4'096;
 /// Slots that one step moves or clears.
 constexpr std::uint32_t step_slots_max = 2'048;
 /// More than the pages that one step touches, with their siblings, take in a witness.
@@ -46,7 +54,10 @@ class Watch {
     /// Records from here on; full when the pages come to more than `witness_bytes`.
     void record(std::uint64_t witness_bytes);
     /// Judges: only pages given to show() are there.
-    void judge() noexcept { is_judging_ = true; }
+    void judge() noexcept {
+        is_judging_ = true;
+        host_steps_left = host_steps_max;
+    }
     void show(Region region, std::uint32_t page);
 
     // Asked by the interpreter, the memory and the host -----------------------------------------
@@ -55,8 +66,15 @@ class Watch {
     /// False, and refused from then on, when it is not there or outside the region.
     bool touch(Region region, std::uint64_t offset, std::uint64_t length);
     bool touch_slots(const std::uint64_t* first, std::uint64_t count);
-    /// What is not in a region: part of the witness when it is touched.
-    void note_bytes(std::uint64_t bytes) noexcept { witness_bytes_ += bytes; }
+    /// What is not in a region: a part of the bytes numbered `key` that a host keeps, which now
+    /// hold `bytes`. Their tree is content_depth deep. Those from new_contents_from on came into
+    /// being after the first step and need not be shown.
+    bool touch_content(std::uint64_t key, std::span<const std::uint8_t> bytes, std::uint64_t offset,
+                       std::uint64_t length);
+    void show_content(std::uint64_t key, std::uint32_t page);
+    std::uint64_t new_contents_from = ~std::uint64_t{0};
+    /// What the host's own records take in a witness, once a step asks the host.
+    std::uint64_t host_bytes = 0;
     /// Whether an instruction may run: it exists, is shown, and so are the slots it names.
     bool admit(const Instr* instr, const std::uint64_t* slots);
     [[nodiscard]] bool is_full() const noexcept { return witness_bytes_ > witness_bytes_max_; }
@@ -75,14 +93,33 @@ class Watch {
 
     [[nodiscard]] Program& program() noexcept { return program_; }
     [[nodiscard]] InstanceData& instance() noexcept { return instance_; }
+    bool note_host() noexcept {
+        if (host_steps_left == 0) return refuse();
+        --host_steps_left;
+        if (!is_host_touched) witness_bytes_ += host_bytes;
+        is_host_touched = true;
+        return true;
+    }
     /// A host call happened.
-    bool is_host_touched = false;
+    [[nodiscard]] bool was_host_asked() const noexcept { return is_host_touched; }
+    /// Whether a first host call is better left to the next segment, whose witness has more room.
+    [[nodiscard]] bool ends_before_host() const noexcept {
+        return is_recording_ && steps_left + 1 < steps_first &&
+               (host_steps_left == 0 || (!is_host_touched && !has_room(host_bytes)));
+    }
+    std::uint64_t steps_first = 0;  ///< steps_left when recording began
+    std::uint64_t host_steps_left = ~std::uint64_t{0};
 
     // What was recorded -------------------------------------------------------------------------
 
     /// Ascending.
     [[nodiscard]] std::vector<std::uint32_t> touched(Region region) const;
     using Page = std::array<std::uint8_t, state_page_size>;
+    /// Contents' pages as they were when recording began, by key and page.
+    [[nodiscard]] const std::map<std::pair<std::uint64_t, std::uint32_t>, Page>& contents_before()
+        const noexcept {
+        return contents_before_;
+    }
     /// A page of memory as it was when recording began; null if it was not touched.
     [[nodiscard]] const Page* memory_before(std::uint32_t page) const;
     [[nodiscard]] std::uint64_t witness_bytes() const noexcept { return witness_bytes_; }
@@ -97,12 +134,15 @@ class Watch {
     Program& program_;
     bool is_judging_ = false;
     bool is_recording_ = false;
+    bool is_host_touched = false;
     bool is_refused_ = false;
     std::uint64_t witness_bytes_ = 0;
     std::uint64_t witness_bytes_max_ = ~std::uint64_t{0};
     std::unordered_set<std::uint64_t> pages_;  ///< region and page: touched, or shown
     std::unordered_set<std::uint64_t> nodes_;  ///< of the trees, on a touched path
     std::unordered_map<std::uint32_t, std::unique_ptr<Page>> memory_before_;
+    std::map<std::pair<std::uint64_t, std::uint32_t>, Page> contents_before_;
+    std::set<std::pair<std::uint64_t, std::uint32_t>> contents_shown_;
     /// The page of instructions and of slots that was touched last: most steps stay there.
     std::uint64_t last_instrs_ = ~std::uint64_t{0};
     std::uint64_t last_slots_ = ~std::uint64_t{0};
