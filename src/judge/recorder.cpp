@@ -105,6 +105,11 @@ std::uint32_t Recorder::page_count(Region region) const {
     }
 }
 
+Region Recorder::region_of(std::size_t tree) noexcept {
+    return tree < changing_regions ? static_cast<Region>(tree)
+                                   : wasm::table_region(tree - changing_regions);
+}
+
 wasm::PageTree& Recorder::tree(Region region) {
     return trees_[tree_index(region)];
 }
@@ -138,8 +143,7 @@ StateRoots Recorder::roots() {
     StateRoots roots;
     roots.program = program_->root();
     for (std::size_t index = 0; index < trees_.size(); ++index) {
-        const auto region = index < changing_regions ? static_cast<Region>(index)
-                                                     : wasm::table_region(index - changing_regions);
+        const Region region = region_of(index);
         settle(region);
         const Hash32& root = trees_[index].root();
         if (index < changing_regions) {
@@ -188,8 +192,7 @@ Hash32 Recorder::root_from_scratch() {
     StateRoots roots;
     roots.program = program_->root();
     for (std::size_t index = 0; index < trees_.size(); ++index) {
-        const auto region = index < changing_regions ? static_cast<Region>(index)
-                                                     : wasm::table_region(index - changing_regions);
+        const Region region = region_of(index);
         wasm::PageTree all{wasm::depth_of(region)};
         Page page{};
         for (std::uint32_t number = 0; number < page_count(region); ++number) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -36,6 +37,15 @@ struct Segment {
     bool is_at_end = false;  ///< the run ended, or came to where it was to go
 };
 
+/// A whole state, to go on from later or elsewhere.
+struct Snapshot {
+    Registers registers;
+    /// Pages that are not zero: changing regions in their order, then tables.
+    std::vector<std::vector<std::pair<std::uint32_t, Page>>> pages;
+    Bytes host;  ///< empty: no host
+    std::map<std::uint64_t, Bytes> contents;
+};
+
 class Recorder {
   public:
     /// Translates the whole module. Null when it is too large to be judged, or memory is short.
@@ -67,6 +77,12 @@ class Recorder {
                    std::size_t witness_bytes = witness_bytes_max,
                    std::uint64_t fuel = ~std::uint64_t{0});
 
+    /// At any step.
+    Snapshot snapshot();
+    /// Takes the place of the state of this recorder, which has started the same task and is not
+    /// further than the snapshot. False when it is another task's.
+    bool restore(const Snapshot& snapshot);
+
     [[nodiscard]] const wasm::Program& program() const noexcept { return *program_; }
 
   private:
@@ -76,6 +92,8 @@ class Recorder {
     [[nodiscard]] Parts parts() { return {data_, instance_, *program_}; }
     /// Pages of a region that may be other than zero.
     [[nodiscard]] std::uint32_t page_count(Region region) const;
+    [[nodiscard]] static Region region_of(std::size_t tree) noexcept;
+    bool restore_host(const Snapshot& snapshot);
     wasm::PageTree& tree(Region region);
     void settle(Region region);
     void take(wasm::Stop stop);

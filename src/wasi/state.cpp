@@ -344,6 +344,22 @@ bool StateCodec::put(Context& context, std::uint64_t key, std::uint64_t offset, 
     return true;
 }
 
+bool StateCodec::restore(Context& context, ByteView state,
+                         const std::map<std::uint64_t, Bytes>& contents) {
+    ContentRoots roots;
+    auto decoded = decode(state, std::uint64_t{1} << 40U, roots);
+    if (!decoded) return false;
+    Context& made = **decoded;
+    for (const auto& [key, bytes] : contents) {
+        if (!put(made, key, 0, bytes)) return false;
+    }
+    made.tree_.inputs_ = std::move(context.tree_.inputs_);
+    made.progress_ = std::move(context.progress_);
+    made.logs_calls_ = context.logs_calls_;
+    context = std::move(made);
+    return true;
+}
+
 std::uint64_t StateCodec::last_content(const Context& context) {
     return static_cast<std::uint64_t>(content_of(context.tree_.last_inode_));
 }

@@ -43,6 +43,10 @@ class StateCodec {
                              const std::function<void(std::uint64_t key, ByteView bytes)>& told);
     /// Writes into a content of a decoded context; false when it lies outside.
     static bool put(Context& context, std::uint64_t key, std::uint64_t offset, ByteView bytes);
+    /// Lets a context of the same task stand in a decoded one's state. False: the state does not
+    /// fit.
+    static bool restore(Context& context, ByteView state,
+                        const std::map<std::uint64_t, Bytes>& contents);
     static std::uint64_t last_content(const Context& context);
     /// Pages below this were kept since the context was decoded; later ones became zero.
     static std::uint64_t pages_kept(const Context& context, std::uint64_t key);

@@ -434,6 +434,7 @@ begin:
         RELOAD_MEMORY();
     }
     ip = next_code->first_instr;
+    if (__builtin_expect(fuel < 0, 0) && fuel + hold < 0) goto out_of_fuel;
     U64* const locals = slots + next_code->params;
     if constexpr (watched) {
         machine.locals_first = next_code->params;
@@ -442,10 +443,7 @@ begin:
         for (U32 index = 0; index < next_code->locals; ++index)
             locals[index] = 0;
     }
-    if (__builtin_expect(fuel < 0, 0)) {
-        if (fuel + hold < 0) goto out_of_fuel;
-        goto at_safe_point;
-    }
+    if (__builtin_expect(fuel < 0, 0)) goto at_safe_point;
     DISPATCH();
 }
 #define TOUCH_ENTRY(table_index, index)                                                \
