@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/assert.hpp"
+#include "wasm/interpret_parts.hpp"
 #include "wasm/ir.hpp"
 #include "wasm/numeric.hpp"
 #include "wasm/runtime.hpp"
@@ -21,50 +22,9 @@
 
 namespace millrace::wasm {
 using namespace numeric;
-
-const Instr halt_instr{.op = IrOp::leave};
+using namespace interpreting;
 
 namespace {
-
-bool is_loop_head(const Code& code, const Instr* ip) {
-    note_loop_heads(code);
-    return code.loop_heads[static_cast<std::size_t>(ip - code.first_instr)];
-}
-
-const Code& code_of(Function& function) {
-    function.code =
-        std::make_unique<Code>(translate(function.instance->module->data(), *function.body));
-    return *function.code;
-}
-
-/// Lets slots up to the end of a frame be used: the new end. Null: the frame lies beyond the limit.
-std::uint64_t* beyond(StoreData& store, std::uint64_t* arguments, std::uint32_t frame_slots) {
-    std::uint64_t* const first = store.slots.get();
-    const std::uint64_t end = static_cast<std::uint64_t>(arguments - first) + frame_slots;
-    if (end > store.limits.stack_slots_max) return nullptr;
-    constexpr std::uint64_t ahead = 512;
-    store.slots_high = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(store.limits.stack_slots_max, end + ahead));
-    return first + store.slots_high;
-}
-
-/// A host function, or a part of it, shown to the watch.
-Stop watched_call(StoreData& store, Watch& watch, Function& function, InstanceData* caller,
-                  std::uint64_t* slots) {
-    const std::uint32_t count =
-        std::max(slots_of(function.type->params), slots_of(function.type->results));
-    Stop stop;
-    if (!watch.touch_slots(slots, count) || !watch.note_host()) {
-        stop.kind = Stop::Kind::refused;
-        return stop;
-    }
-    Memory* const memory = caller->memory;
-    memory->watch(&watch);
-    stop = call_host_once(store, function, caller, slots);
-    memory->watch(nullptr);
-    if (watch.is_refused()) stop.kind = Stop::Kind::refused;
-    return stop;
-}
 
 template <bool watched>
 Stop run(StoreData& store, Function* entry, [[maybe_unused]] Watch* watch) {
@@ -119,71 +79,6 @@ Stop run(StoreData& store, Function* entry, [[maybe_unused]] Watch* watch) {
     const Code* next_code = nullptr;
     Stop stop;
 
-// hold is what the run keeps back: fuel below 0 may mean that a safe point is awaited. Only in the
-// cold paths behind a charge does it matter which.
-#define SAVE()                         \
-    do {                               \
-        machine.ip = ip;               \
-        machine.slots = slots;         \
-        machine.instance = instance;   \
-        machine.code = code;           \
-        machine.frame = frame;         \
-        store.fuel_left = fuel + hold; \
-    } while (false)
-#define DISPATCH()                                      \
-    do {                                                \
-        if constexpr (watched) goto step;               \
-        goto* labels[static_cast<std::size_t>(ip->op)]; \
-    } while (false)
-#define NEXT()      \
-    do {            \
-        ++ip;       \
-        DISPATCH(); \
-    } while (false)
-#define TRAP(kind)             \
-    do {                       \
-        trap = TrapKind::kind; \
-        goto trapped;          \
-    } while (false)
-#define NO_CHECK
-#define CHECK_DIVIDE \
-    if (__builtin_expect(y == 0, 0)) TRAP(integer_divide_by_zero);
-#define CHECK_DIVIDE_SIGNED(Signed)                                                              \
-    if (__builtin_expect(y == 0, 0)) TRAP(integer_divide_by_zero);                               \
-    if (__builtin_expect(Signed(y) == -1 && Signed(x) == std::numeric_limits<Signed>::min(), 0)) \
-        TRAP(integer_overflow);
-#define CHECK_TRUNC(low, high, above)                                     \
-    if (__builtin_expect(x != x, 0)) TRAP(invalid_conversion_to_integer); \
-    if (__builtin_expect(!(x above low && x < high), 0)) TRAP(integer_overflow);
-// Control goes on at ip + offset; that is a safe point if it is a loop's head.
-#define ARRIVE(cost, offset)                                       \
-    do {                                                           \
-        fuel -= static_cast<I64>(cost);                            \
-        ip += (offset);                                            \
-        if (__builtin_expect(fuel < 0, 0)) goto arrived_with_less; \
-        DISPATCH();                                                \
-    } while (false)
-#define TOUCH(region, at, length)                                    \
-    if constexpr (watched) {                                         \
-        if (!watch->touch(Region::region, at, length)) goto refused; \
-    }
-#define TOUCH_SLOTS(first, count)                            \
-    if constexpr (watched) {                                 \
-        if (!watch->touch_slots(first, count)) goto refused; \
-    }
-#define TOUCH_FRAME(number)                                                        \
-    if constexpr (watched) {                                                       \
-        const auto index_of_frame = static_cast<U64>((number)-store.frames.get()); \
-        if (!watch->touch(Region::frames, index_of_frame * 8, 8)) goto refused;    \
-    }
-// The mark of a page lies before the memory (memory.hpp).
-#define MARK(at) *(memory - 1 - ((at) >> 12U)) = 1;
-#define RELOAD_MEMORY()                         \
-    do {                                        \
-        memory = instance->memory->data();      \
-        memory_size = instance->memory->size(); \
-    } while (false)
-
     if (entry != nullptr) goto enter;
     if (instance != nullptr) RELOAD_MEMORY();
     DISPATCH();
@@ -197,13 +92,8 @@ step:
         }
         --watch->steps_left;
         if (machine.locals_left > 0) {
-            const U32 part = std::min(machine.locals_left, step_slots_max);
-            U64* const first = slots + machine.locals_first;
-            if (!watch->touch_slots(first, part)) goto refused;
-            for (U32 index = 0; index < part; ++index)
-                first[index] = 0;
-            machine.locals_first += part;
-            machine.locals_left -= part;
+            machine.slots = slots;
+            if (!clear_locals(machine, *watch)) goto refused;
             goto step;
         }
         if (ip != &halt_instr && !watch->admit(ip, slots)) goto refused;
@@ -235,10 +125,6 @@ step:
     }
     MILLRACE_WASM_REVERSED(X)
 #undef X
-
-#define BRANCH(condition)                                  \
-    if (condition) ARRIVE(ip->b, static_cast<I32>(ip->d)); \
-    ARRIVE(ip->c, 1);
 
 #define X(name, T, expression)                \
     L_##name##_rr : {                         \
@@ -285,33 +171,12 @@ step:
     MILLRACE_WASM_UNARY(X)
 #undef X
 
-#define LOAD(M, R, address)                                                            \
-    const U64 at = (address);                                                          \
-    if (__builtin_expect(at + sizeof(M) > memory_size, 0)) TRAP(memory_out_of_bounds); \
-    TOUCH(memory, at, sizeof(M))                                                       \
-    M loaded;                                                                          \
-    std::memcpy(&loaded, memory + at, sizeof loaded);                                  \
-    slots[ip->a] = give<R>(static_cast<R>(loaded));                                    \
-    NEXT();
-#define ADDRESS_R (U64{take<U32>(slots[ip->b])} + ip->d)
-#define ADDRESS_X (U64{take<U32>(slots[ip->b]) + take<U32>(slots[ip->c])} + ip->d)
-#define ADDRESS_I (U64{take<U32>(slots[ip->b]) + ip->e} + ip->d)
-#define ADDRESS_A (ip->wide())
 #define X(name, M, R)                                                                          \
     L_##name##_r : {LOAD(M, R, ADDRESS_R)} L_##name##_x : {LOAD(M, R, ADDRESS_X)} L_##name##_i \
         : {LOAD(M, R, ADDRESS_I)} L_##name##_a : {LOAD(M, R, ADDRESS_A)}
     MILLRACE_WASM_LOAD(X)
 #undef X
 
-#define STORE(M, address, source)                                                      \
-    const U64 at = (address);                                                          \
-    if (__builtin_expect(at + sizeof(M) > memory_size, 0)) TRAP(memory_out_of_bounds); \
-    TOUCH(memory, at, sizeof(M))                                                       \
-    MARK(at)                                                                           \
-    if constexpr (sizeof(M) > 1) MARK(at + sizeof(M) - 1)                              \
-    const M stored = static_cast<M>(source);                                           \
-    std::memcpy(memory + at, &stored, sizeof stored);                                  \
-    NEXT();
 #define X(name, M)                                                  \
     L_##name##_r : {STORE(M, ADDRESS_R, slots[ip->a])} L_##name##_x \
         : {STORE(M, ADDRESS_X, slots[ip->a])} L_##name##_i          \
@@ -348,12 +213,7 @@ L_return_many:
 L_return_one:
     slots[0] = slots[ip->a];
 L_return_none : {
-    if constexpr (watched) {
-        if (frame == store.frames.get()) {
-            watch->refuse();
-            goto refused;
-        }
-    }
+    if (watched && frame == store.frames.get()) goto refused;
     TOUCH_FRAME(frame - 1)
     --frame;
     ip = frame->ip;
@@ -376,31 +236,6 @@ L_call:
         callee = instance->functions.data()[ip->d];
     }
     arguments = slots + ip->a;
-// The segment ends before this step, which has done nothing yet.
-#define END_BEFORE_HOST()                                \
-    if constexpr (watched) {                             \
-        if (callee->host && watch->ends_before_host()) { \
-            ++watch->steps_left;                         \
-            stop.kind = Stop::Kind::again;               \
-            goto stopped;                                \
-        }                                                \
-    }
-#define CALL_HOST()                                                           \
-    store.fuel_left = fuel + hold;                                            \
-    if constexpr (watched) {                                                  \
-        stop = watched_call(store, *watch, *callee, instance, arguments);     \
-    } else {                                                                  \
-        stop = call_host(store, *callee, instance, arguments);                \
-    }                                                                         \
-    fuel = store.fuel_left - hold;                                            \
-    if (stop.kind != Stop::Kind::returned) {                                  \
-        if (watched && stop.kind == Stop::Kind::again && !watch->is_full()) { \
-            stop.kind = Stop::Kind::returned;                                 \
-            goto step;                                                        \
-        }                                                                     \
-        goto stopped;                                                         \
-    }                                                                         \
-    if (instance != nullptr) RELOAD_MEMORY();
 enter : {
     next_code = callee->code.get();
     if (__builtin_expect(next_code == nullptr, 0)) {
@@ -446,28 +281,6 @@ begin:
     if (__builtin_expect(fuel < 0, 0)) goto at_safe_point;
     DISPATCH();
 }
-#define TOUCH_ENTRY(table_index, index)                                                \
-    if constexpr (watched) {                                                           \
-        if (!watch->touch(table_region(table_index), U64{index} * 8, 8)) goto refused; \
-    }
-#define FIND_CALLEE()                                                                    \
-    do {                                                                                 \
-        const Table& table = *instance->tables.data()[ip->e];                            \
-        const U32 index = take<U32>(slots[ip->b]);                                       \
-        if (__builtin_expect(index >= table.entries.size(), 0)) TRAP(undefined_element); \
-        TOUCH_ENTRY(ip->e, index)                                                        \
-        const U64 reference = table.entries.data()[index];                               \
-        if (__builtin_expect(reference == 0, 0)) TRAP(uninitialized_element);            \
-        if constexpr (watched) {                                                         \
-            callee = watch->function_of(reference);                                      \
-            if (callee == nullptr) goto refused;                                         \
-            TOUCH(types, U64{ip->d} * 4, 4)                                              \
-        } else {                                                                         \
-            callee = store.functions.data()[reference - 1];                              \
-        }                                                                                \
-        if (__builtin_expect(callee->type_id != instance->type_ids.data()[ip->d], 0))    \
-            TRAP(indirect_call_type_mismatch);                                           \
-    } while (false)
 L_call_indirect:
     FIND_CALLEE();
     arguments = slots + ip->a;
@@ -598,14 +411,6 @@ L_data_drop:
     instance->dropped_data[ip->d] = true;
     NEXT();
 
-#define U(field) U64{take<U32>(slots[ip->field])}
-#define BULK(call)                                                       \
-    if constexpr (watched) goto bulk_in_steps;                           \
-    store.fuel_left = fuel + hold;                                       \
-    bulk = call;                                                         \
-    fuel = store.fuel_left - hold;                                       \
-    if (__builtin_expect(bulk != BulkResult::done, 0)) goto bulk_failed; \
-    NEXT();
 L_memory_init:
     BULK(memory_init(*instance, ip->d, U(a), U(b), U(c)))
 L_memory_copy:
@@ -654,17 +459,9 @@ bulk_in_steps:
         NEXT();
     }
 bulk_failed:
-    switch (bulk) {
-        case BulkResult::memory_trap:
-            TRAP(memory_out_of_bounds);
-        case BulkResult::table_trap:
-            TRAP(table_out_of_bounds);
-        case BulkResult::exhausted:
-            TRAP(machine_exhausted);
-        case BulkResult::done:
-        case BulkResult::out_of_fuel:
-            goto out_of_fuel;
-    }
+    if (bulk == BulkResult::out_of_fuel) goto out_of_fuel;
+    trap = trap_of(bulk);
+    goto trapped;
 arrived_with_less:
     if (fuel + hold < 0) goto out_of_fuel;
     if (!is_loop_head(*code, ip)) DISPATCH();
@@ -694,17 +491,6 @@ Stop advance(StoreData& store, Function* entry, Watch* watch) {
     MILLRACE_ASSERT(entry != nullptr ||
                     (store.machine.progress == 0 && store.machine.locals_left == 0));
     return run<false>(store, entry, nullptr);
-}
-
-Stop interpret(StoreData& store, Function& entry) {
-    Stop stop = advance(store, &entry, nullptr);
-    while (stop.kind == Stop::Kind::at_safe_point) {
-        MILLRACE_ASSERT(store.at_safe_point != nullptr);
-        store.at_safe_point(store);
-        MILLRACE_ASSERT(store.fuel_left >= store.fuel_hold);
-        stop = advance(store, nullptr, nullptr);
-    }
-    return stop;
 }
 
 }  // namespace millrace::wasm

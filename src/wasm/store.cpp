@@ -244,6 +244,19 @@ Stop call_host_once(StoreData& store, Function& function, InstanceData* caller,
     return stop;
 }
 
+const Instr halt_instr{.op = IrOp::leave};
+
+Stop interpret(StoreData& store, Function& entry) {
+    Stop stop = advance(store, &entry, nullptr);
+    while (stop.kind == Stop::Kind::at_safe_point) {
+        MILLRACE_ASSERT(store.at_safe_point != nullptr);
+        store.at_safe_point(store);
+        MILLRACE_ASSERT(store.fuel_left >= store.fuel_hold);
+        stop = advance(store, nullptr, nullptr);
+    }
+    return stop;
+}
+
 RunOutcome Store::invoke(const Extern& function, std::span<const Value> args) {
     MILLRACE_ASSERT(function.function != nullptr);
     Function& target = *function.function;
