@@ -126,6 +126,7 @@ Bytes StateCodec::encode(const Context& context, const ContentRoots& roots) {
     writer.end_list(descriptors);
     const auto nodes = writer.begin_list();
     std::vector<Inode> inodes;
+    inodes.reserve(tree.nodes_.size());
     for (const auto& [inode, node] : tree.nodes_)
         inodes.push_back(inode);
     std::ranges::sort(inodes);
@@ -211,7 +212,7 @@ Result<std::unique_ptr<Context>, RlpError> StateCodec::decode(ByteView bytes,
         if (number >= descriptors_max || number < context->descriptors_.size())
             return Err{RlpError::bad_value};
         context->descriptors_.resize(number + 1);
-        context->descriptors_[number] = std::move(open);
+        context->descriptors_[number] = open;
     }
 
     files.nodes_.clear();
