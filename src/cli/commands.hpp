@@ -19,6 +19,8 @@ void add_job_command(CLI::App& app, int& exit_status);
 void add_provider_command(CLI::App& app, int& exit_status);
 void add_wallet_command(CLI::App& app, int& exit_status);
 void add_wasm_command(CLI::App& app, int& exit_status);
+/// Below `wasm`.
+void add_wasm_replay_command(CLI::App& wasm, int& exit_status);
 void add_node_command(CLI::App& app, int& exit_status);
 
 }  // namespace millrace::cli

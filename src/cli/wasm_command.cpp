@@ -19,6 +19,7 @@ void add_wasm_command(CLI::App& app, int& exit_status) {
     add_wasm_inspect(wasm, exit_status);
     add_wasm_diff(wasm, exit_status);
     add_wasm_bench(wasm, exit_status);
+    add_wasm_replay_command(*wasm, exit_status);
 }
 
 }  // namespace millrace::cli

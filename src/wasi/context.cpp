@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "crypto/hash.hpp"
+#include "wasm/watch.hpp"
 
 namespace millrace::wasi {
 
@@ -21,11 +22,11 @@ Hash32 random_block(const Hash32& seed, std::uint64_t block) {
 
 std::optional<std::string> Call::path(std::size_t index) {
     const std::uint32_t length = u32(index + 1);
+    if (!memory().contains(u32(index), length)) return std::nullopt;
     // A path over the bound fails in resolve(); no more than that is copied.
-    const auto bytes = memory().read(u32(index), length);
-    if (!bytes) return std::nullopt;
-    return std::string{
-        as_text(bytes->first(std::min<std::size_t>(length, path_argument_size_max + 1)))};
+    const auto bytes =
+        memory().read(u32(index), std::min<std::size_t>(length, path_argument_size_max + 1));
+    return std::string{as_text(*bytes)};
 }
 
 Context::Context(ContextInput input, FileTree tree)
@@ -153,6 +154,9 @@ wasm::HostOutcome Context::run(const Entry& entry, wasm::HostContext& host,
     Call call{host, args};
     const Errno error = (this->*entry.function)(call);
     if (call.out_of_fuel) return wasm::HostOutcome::out_of_fuel();
+    if (call.again) return wasm::HostOutcome::again();
+    if (!transfer_.pieces.empty()) transfer_ = {};
+    if (logs_calls_) log_call(entry, host.fuel_used(), args, error);
     if (call.exit_code) return wasm::HostOutcome::exit(*call.exit_code);
     if (tree_.limit_hit() == LimitHit::output) {
         return wasm::HostOutcome::trap(wasm::TrapKind::limit_exceeded, "output limit");
@@ -162,6 +166,21 @@ wasm::HostOutcome Context::run(const Entry& entry, wasm::HostContext& host,
     }
     if (!results.empty()) results[0] = wasm::Value::i32(static_cast<std::uint32_t>(error));
     return wasm::HostOutcome::done();
+}
+
+void Context::log_call(const Entry& entry, std::uint64_t fuel, std::span<const wasm::Value> args,
+                       Errno error) {
+    Bytes line = to_bytes(call_log_.view());
+    const auto append = [&line](std::uint64_t value) {
+        for (unsigned shift = 0; shift < 64; shift += 8)
+            line.push_back(static_cast<std::uint8_t>(value >> shift));
+    };
+    append(static_cast<std::uint64_t>(&entry - functions().data()));
+    append(fuel);
+    for (const wasm::Value& value : args)
+        append(value.bits);
+    append(static_cast<std::uint64_t>(error));
+    call_log_ = crypto::sha256(line);
 }
 
 // ------------------------------------------------------------------- arguments, environment
@@ -177,22 +196,36 @@ Errno Context::write_sizes(Call& call, const std::vector<std::string>& strings) 
     return Errno::success;
 }
 
+/// The pointers at argument 0, the strings at argument 1, in parts of both together.
 Errno Context::write_strings(Call& call, const std::vector<std::string>& strings) {
-    std::uint64_t bytes = 0;
-    for (const std::string& text : strings)
-        bytes += text.size() + 1;
-    if (!call.charge((bytes + strings.size() * 4) / 16)) return Errno::io;
-    wasm::Memory& memory = call.memory();
-    std::uint32_t slot = call.u32(0);
-    std::uint32_t at = call.u32(1);
-    if (!memory.range(slot, strings.size() * 4) || !memory.range(at, bytes)) return Errno::fault;
-    for (const std::string& text : strings) {
-        (void)memory.write_u32(slot, at);
-        (void)memory.write(at,
-                           {reinterpret_cast<const std::uint8_t*>(text.c_str()), text.size() + 1});
-        slot += 4;
-        at += static_cast<std::uint32_t>(text.size() + 1);
+    Bytes pointers;
+    Bytes text;
+    const std::uint32_t at = call.u32(1);
+    for (const std::string& each : strings) {
+        const auto pointer = at + static_cast<std::uint32_t>(text.size());
+        for (unsigned shift = 0; shift < 32; shift += 8)
+            pointers.push_back(static_cast<std::uint8_t>(pointer >> shift));
+        text.insert(text.end(), each.begin(), each.end());
+        text.push_back(0);
     }
+    const std::uint64_t done = call.progress();
+    if (done == 0 && !call.charge((text.size() + pointers.size()) / 16)) return Errno::io;
+    wasm::Memory& memory = call.memory();
+    if (!memory.contains(call.u32(0), pointers.size()) || !memory.contains(at, text.size())) {
+        return Errno::fault;
+    }
+    const std::uint64_t whole = pointers.size() + text.size();
+    if (done > whole) return refuse();
+    const std::uint64_t end = std::min(whole, done + wasm::step_bytes_max);
+    const auto part = [&](std::uint32_t target, const Bytes& bytes, std::uint64_t first) {
+        const std::uint64_t from = std::clamp<std::uint64_t>(done, first, first + bytes.size());
+        const std::uint64_t to = std::clamp<std::uint64_t>(end, first, first + bytes.size());
+        (void)memory.write(target + (from - first),
+                           ByteView{bytes}.subspan(from - first, to - from));
+    };
+    part(call.u32(0), pointers, 0);
+    part(at, text, pointers.size());
+    (void)call.is_finished(end, whole);
     return Errno::success;
 }
 
@@ -245,21 +278,22 @@ Errno Context::clock_time_get(Call& call) {
 // ------------------------------------------------------------------------ randomness, process
 
 Errno Context::random_get(Call& call) {
-    const std::uint32_t size = call.u32(1);
-    const auto target = call.memory().range(call.u32(0), size);
-    if (!target) return Errno::fault;
-    if (!call.charge(size)) return Errno::io;
-    for (std::size_t done = 0; done < size;) {
+    const std::uint64_t size = call.u32(1);
+    std::uint64_t done = call.progress();
+    if (!call.memory().contains(call.u32(0), size)) return Errno::fault;
+    if (done == 0 && !call.charge(size)) return Errno::io;
+    const std::uint64_t end = std::min(size, done + wasm::step_bytes_max);
+    while (done < end) {
         if (random_rest_.empty()) {
             random_rest_ = to_bytes(random_block(input_.seed, random_block_++).view());
         }
-        const std::size_t part = std::min<std::size_t>(size - done, random_rest_.size());
-        std::copy_n(random_rest_.begin(), part,
-                    target->begin() + static_cast<std::ptrdiff_t>(done));
+        const std::size_t part = std::min<std::size_t>(end - done, random_rest_.size());
+        (void)call.memory().write(call.u32(0) + done, ByteView{random_rest_}.first(part));
         random_rest_.erase(random_rest_.begin(),
                            random_rest_.begin() + static_cast<std::ptrdiff_t>(part));
         done += part;
     }
+    (void)call.is_finished(done, size);
     return Errno::success;
 }
 

@@ -54,6 +54,20 @@ struct Descriptor {
     bool is_preopened = false;
 };
 
+/// A range of the caller's memory.
+struct Piece {
+    std::uint32_t at = 0;
+    std::uint32_t size = 0;
+};
+
+/// A reading or writing call that is under way in parts: the buffers are those of its first part,
+/// whatever the module's memory says by now.
+struct Transfer {
+    std::vector<Piece> pieces;
+    std::uint64_t size = 0;
+    std::uint64_t position = 0;  ///< in the file
+};
+
 /// One host call: typed access to its arguments and to the caller's memory.
 class Call {
   public:
@@ -76,7 +90,17 @@ class Call {
     /// A path argument: pointer and length at `index`. Null: Errno::fault.
     [[nodiscard]] std::optional<std::string> path(std::size_t index);
 
+    /// Work in parts (wasm::HostContext::progress): how far this call has come.
+    [[nodiscard]] std::uint64_t progress() const { return host_.progress(); }
+    /// `done` of `whole` bytes are done. True when that is all; else the function is called again.
+    [[nodiscard]] bool is_finished(std::uint64_t done, std::uint64_t whole) {
+        again = done < whole;
+        host_.set_progress(again ? done : 0);
+        return !again;
+    }
+
     bool out_of_fuel = false;
+    bool again = false;
     std::optional<std::uint32_t> exit_code;
 
   private:
@@ -95,6 +119,12 @@ class Context {
     /// Is told the fuel consumed, at host calls; for progress, not for results.
     void on_progress(std::function<void(std::uint64_t fuel)> told) { progress_ = std::move(told); }
 
+    /// A hash over every host call from here on: its function, arguments and answer. For
+    /// checkpoints (docs/formats/checkpoint.md); what calls did to memory and files follows from
+    /// it.
+    void log_calls() noexcept { logs_calls_ = true; }
+    [[nodiscard]] const Hash32& call_log() const noexcept { return call_log_; }
+
     [[nodiscard]] FileTree& tree() noexcept { return tree_; }
     [[nodiscard]] Bytes take_standard_output() noexcept { return std::move(standard_output_); }
     [[nodiscard]] Bytes take_standard_error() noexcept { return std::move(standard_error_); }
@@ -102,7 +132,11 @@ class Context {
     /// i32) -> (i32)". Empty: there is no such function.
     static std::string import_type(std::string_view function_name);
 
+    /// Is told what host calls touch of the contents of files and streams; null: nobody.
+    void watch(wasm::Watch* watch) noexcept { tree_.watch(watch); }
+
   private:
+    friend class StateCodec;  // src/wasi/state.cpp
     struct Entry;
     static std::span<const Entry> functions();
     wasm::HostOutcome run(const Entry& entry, wasm::HostContext& host,
@@ -174,6 +208,8 @@ class Context {
     Errno write_filestat(Call& call, std::uint32_t pointer, const Descriptor* stream, Inode inode);
     Errno set_times(Call& call, Inode inode, std::uint64_t accessed, std::uint64_t modified,
                     std::uint16_t flags);
+    Errno begin_transfer(Call& call);
+    Errno refuse();
     Errno read_at(Call& call, Descriptor& from, std::uint64_t offset, std::uint64_t& done);
     Errno write_at(Call& call, Descriptor& to, std::optional<std::uint64_t> offset,
                    std::uint64_t& done);
@@ -189,6 +225,11 @@ class Context {
     Bytes random_rest_;
     Bytes standard_output_;
     Bytes standard_error_;
+    Transfer transfer_;
+    bool logs_calls_ = false;
+    Hash32 call_log_;
+    void log_call(const Entry& entry, std::uint64_t fuel, std::span<const wasm::Value> args,
+                  Errno error);
     std::function<void(std::uint64_t)> progress_;
 };
 

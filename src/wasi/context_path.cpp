@@ -103,7 +103,7 @@ Errno Context::path_open(Call& call) {
     if (error != Errno::success) return error;
     if (oflags > oflag::all || flags > fdflag::all) return Errno::inval;
     if (wants_directory && (creates || truncates)) return Errno::inval;
-    if (!call.memory().range(call.u32(8), 4)) return Errno::fault;
+    if (!call.memory().contains(call.u32(8), 4)) return Errno::fault;
     const Rights allowed = find(call.u32(0))->inheriting;
     if (((base | inheriting) & ~allowed) != 0) return Errno::notcapable;
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/overload.hpp"
+#include "wasm/runtime.hpp"
 
 namespace millrace::wasi {
 namespace {
@@ -118,10 +119,7 @@ std::optional<Failure> check_command(const wasm::Module& module) {
     return std::nullopt;
 }
 
-Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const TaskInput& input,
-                              std::function<void(std::uint64_t fuel)> progress,
-                              std::unique_ptr<wasm::NativeTier> tier) {
-    if (auto refused = check_command(*module)) return Err{std::move(*refused)};
+Outcome<std::unique_ptr<Context>> make_context(const TaskInput& input) {
     FileTree tree{{.output_bytes = input.limits.output_bytes}, epoch_ns};
     for (const InputFile& file : input.files) {
         if (!tree.add_input(file.path, file.content)) {
@@ -134,17 +132,29 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
             return Err{Failure{"a directory's path is not usable", path, ""}};
         }
     }
-    Context context{{.arguments = input.arguments,
-                     .environment = input.environment,
-                     .standard_input = input.standard_input,
-                     .seed = input.seed,
-                     .has_root = input.has_root},
-                    std::move(tree)};
-    context.on_progress(std::move(progress));
+    return std::make_unique<Context>(ContextInput{.arguments = input.arguments,
+                                                  .environment = input.environment,
+                                                  .standard_input = input.standard_input,
+                                                  .seed = input.seed,
+                                                  .has_root = input.has_root},
+                                     std::move(tree));
+}
+
+wasm::StoreLimits store_limits(const TaskInput& input) {
     wasm::StoreLimits limits;
     limits.memory_pages_max = static_cast<std::uint32_t>(
         std::min<std::uint64_t>(input.limits.memory_bytes / wasm::page_size, 65'536));
-    wasm::Store store{limits};
+    return limits;
+}
+
+Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const TaskInput& input,
+                              std::function<void(std::uint64_t fuel)> progress,
+                              std::unique_ptr<wasm::NativeTier> tier) {
+    if (auto refused = check_command(*module)) return Err{std::move(*refused)};
+    MILLRACE_TRY(const std::unique_ptr<Context> made, make_context(input));
+    Context& context = *made;
+    context.on_progress(std::move(progress));
+    wasm::Store store{store_limits(input)};
     if (tier) store.use(std::move(tier));
     store.set_fuel_limit(input.limits.fuel.value);
     wasm::Linker linker{store};
@@ -153,7 +163,27 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
     const auto instance = linker.instantiate(module);
     wasm::RunOutcome outcome = wasm::Returned{};
     End end;
+    TaskOutcome result;
+    std::optional<wasm::CheckpointMaker> maker;
     if (instance) {
+        wasm::StoreData& data = store.data();
+        if (input.checkpoint_fuel > 0 && !data.native) {
+            context.log_calls();
+            maker.emplace(instance.value()->data());
+            const auto hold = [interval = input.checkpoint_fuel](wasm::StoreData& running) {
+                const std::uint64_t next =
+                    wasm::next_checkpoint(running.self->fuel_used(), interval);
+                running.fuel_hold = next < running.fuel_limit
+                                        ? static_cast<std::int64_t>(running.fuel_limit - next)
+                                        : 0;
+            };
+            hold(data);
+            data.at_safe_point = [&, hold](wasm::StoreData& running) {
+                result.checkpoints.push_back(
+                    maker->take(running.self->fuel_used(), context.call_log()));
+                hold(running);
+            };
+        }
         outcome = instance.value()->invoke("_start", {});
         end = end_of(outcome, context.tree().limit_hit());
     } else if (instance.error().kind == wasm::LinkErrorKind::stopped) {
@@ -183,7 +213,6 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
             changes.clear();
         }
     }
-    TaskOutcome result;
     result.summary.exit = end.exit;
     result.summary.code = end.code;
     result.summary.fuel = Fuel{store.fuel_used()};

@@ -11,6 +11,7 @@
 #include "base/failure.hpp"
 #include "types/task.hpp"
 #include "wasi/context.hpp"
+#include "wasm/checkpoint.hpp"
 #include "wasm/module.hpp"
 #include "wasm/native_tier.hpp"
 
@@ -35,6 +36,9 @@ struct TaskInput {
     Hash32 seed;                           ///< of random_get; TaskSpec::content_seed()
     types::TaskLimits limits;
     bool has_root = true;  ///< false, for the conformance suite only: no descriptor 3
+    /// Fuel from one checkpoint to the next; 0: none. Only the interpreter takes them so far, and
+    /// so they are no part of the result yet (TaskOutcome::checkpoints).
+    std::uint64_t checkpoint_fuel = 0;
 };
 
 /// argv[0] of every task.
@@ -55,10 +59,17 @@ struct TaskOutcome {
     SharedBytes standard_output;    ///< what summary.stdout_root commits to
     SharedBytes standard_error;     ///< delivered, not compared
     std::string text;               ///< for people: "trap: unreachable"; empty when it exited
+    /// wasm::checkpoints_root() of them is what ResultSummary::checkpoint_root will hold.
+    std::vector<wasm::Checkpoint> checkpoints;
 };
 
 /// Why a module can be no task: an import that we do not offer, or no `_start`. Null: it can.
 std::optional<Failure> check_command(const wasm::Module& module);
+
+/// What a task's module sees before its first instruction, and the limits it runs under; for those
+/// who run it step by step (src/judge).
+Outcome<std::unique_ptr<Context>> make_context(const TaskInput& input);
+wasm::StoreLimits store_limits(const TaskInput& input);
 
 /// A Failure means that there is no result: the module can be no task, the inputs are no tree, or
 /// this machine has not the memory that the task may ask for. Everything else, traps and limits

@@ -112,5 +112,36 @@ TEST(Run, a_module_that_wants_more_than_wasi_is_named_and_refused) {
     EXPECT_NE(outcome.error().what.find("env.foo"), std::string::npos);
 }
 
+TEST(Run, checkpoints_are_taken_at_the_first_safe_point_after_each_interval) {
+    TaskInput input = plain_input();
+    input.limits.fuel = Fuel{100'000};
+    const TaskOutcome without = run(samples::endless_loop, input);
+    EXPECT_TRUE(without.checkpoints.empty());
+    input.checkpoint_fuel = 1'000;
+    const TaskOutcome with = run(samples::endless_loop, input);
+    EXPECT_EQ(with.summary, without.summary);
+    // Each round of the loop costs one and starts at its head.
+    ASSERT_EQ(with.checkpoints.size(), 99u);
+    for (std::size_t index = 0; index < with.checkpoints.size(); ++index) {
+        EXPECT_EQ(with.checkpoints[index].fuel, (index + 1) * 1'000 + 1);
+        EXPECT_EQ(with.checkpoints[index].memory, with.checkpoints[0].memory);
+    }
+    EXPECT_EQ(run(samples::endless_loop, input).checkpoints, with.checkpoints);
+    EXPECT_FALSE(wasm::checkpoints_root(with.checkpoints).is_zero());
+    EXPECT_TRUE(wasm::checkpoints_root({}).is_zero());
+}
+
+TEST(Run, checkpoints_commit_to_memory_and_to_host_calls) {
+    TaskInput input = plain_input();
+    input.files.push_back({"in", std::make_shared<const Bytes>(Bytes{1, 2, 3})});
+    input.limits.fuel = Fuel{200'000};
+    input.checkpoint_fuel = 5'000;
+    const auto first = run(samples::output_bomb, input).checkpoints;
+    ASSERT_GT(first.size(), 3u);
+    for (std::size_t index = 1; index < first.size(); ++index)
+        EXPECT_NE(first[index].io, first[index - 1].io);
+    EXPECT_EQ(run(samples::output_bomb, input).checkpoints, first);
+}
+
 }  // namespace
 }  // namespace millrace::wasi

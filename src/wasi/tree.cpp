@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
+#include "wasm/watch.hpp"
 
 namespace millrace::wasi {
 
@@ -291,9 +292,34 @@ std::uint64_t FileTree::hidden_work(Inode inode, std::uint64_t end) const {
     return copied + (end > file.size() ? end - file.size() : 0);
 }
 
+bool FileTree::touch(Content key, ByteView content, std::uint64_t offset, std::uint64_t length) {
+    return watch_ == nullptr ||
+           watch_->touch_content(static_cast<std::uint64_t>(key), content, offset, length);
+}
+
+void FileTree::refuse() noexcept {
+    if (watch_ != nullptr) watch_->refuse();
+}
+
+void FileTree::note_change(Node& node, std::uint64_t offset, std::uint64_t length) {
+    if (!notes_changes_ || length == 0) return;
+    const std::uint64_t last = (offset + length - 1) / wasm::state_page_size;
+    for (std::uint64_t page = offset / wasm::state_page_size; page <= last; ++page) {
+        if (node.changed.empty() || node.changed.back() != page)
+            node.changed.push_back(static_cast<std::uint32_t>(page));
+    }
+}
+
 Errno FileTree::resize(Inode inode, std::uint64_t size, std::uint64_t now_ns) {
     Node& file = mutable_node(inode);
     MILLRACE_ASSERT(file.type == FileType::regular_file);
+    if (const std::uint64_t before = file.size(); size < before) {
+        // The last page that stays ties the rest, which become zero, to what they were.
+        if (size > 0 && !touch(content_of(inode), file.content(), size - 1, 1)) return Errno::io;
+        note_change(file, size, before - size);
+        file.pages_kept =
+            std::min(file.pages_kept, (size + wasm::state_page_size - 1) / wasm::state_page_size);
+    }
     if (!make_own(file, size)) return Errno::nospc;
     if (!charge_growth(file.own.size(), size)) return Errno::nospc;
     file.own.resize(static_cast<std::size_t>(size));
@@ -301,19 +327,29 @@ Errno FileTree::resize(Inode inode, std::uint64_t size, std::uint64_t now_ns) {
     return Errno::success;
 }
 
-Errno FileTree::write(Inode inode, std::uint64_t offset, ByteView source, std::uint64_t now_ns) {
+Errno FileTree::make_room(Inode inode, std::uint64_t offset, std::uint64_t size,
+                          std::uint64_t now_ns) {
     Node& file = mutable_node(inode);
     MILLRACE_ASSERT(file.type == FileType::regular_file);
-    if (source.empty()) return Errno::success;
+    if (size == 0) return Errno::success;
     std::uint64_t end = 0;
-    if (__builtin_add_overflow(offset, source.size(), &end)) return Errno::fbig;
+    if (__builtin_add_overflow(offset, size, &end)) return Errno::fbig;
     if (!make_own(file, file.size())) return Errno::nospc;
     if (end > file.own.size()) {
         if (!charge_growth(file.own.size(), end)) return Errno::nospc;
         file.own.resize(static_cast<std::size_t>(end));
     }
-    std::ranges::copy(source, file.own.begin() + static_cast<std::ptrdiff_t>(offset));
     file.modified_ns = file.changed_ns = now_ns;
+    return Errno::success;
+}
+
+Errno FileTree::write(Inode inode, std::uint64_t offset, ByteView source, std::uint64_t now_ns) {
+    const Errno error = make_room(inode, offset, source.size(), now_ns);
+    if (error != Errno::success || source.empty()) return error;
+    Node& file = mutable_node(inode);
+    if (!touch(content_of(inode), file.own, offset, source.size())) return Errno::io;
+    std::ranges::copy(source, file.own.begin() + static_cast<std::ptrdiff_t>(offset));
+    note_change(file, offset, source.size());
     return Errno::success;
 }
 

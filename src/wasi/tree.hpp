@@ -25,10 +25,20 @@
 /// Nothing here reaches outside: a path can name only what lies below the directory it starts from.
 /// Bounds are those of TreeLimits; crossing one sets limit_hit(), which ends the task, because
 /// running out must look the same everywhere. Ordinary failures are Errno values, never `success`.
+namespace millrace::wasm {
+class Watch;
+}
+
 namespace millrace::wasi {
+
+/// The bytes of a stream or of a file, for whoever watches what is touched of them.
+enum class Content : std::uint64_t { input = 0, output = 1, error = 2, first_file = 3 };
 
 using SharedBytes = std::shared_ptr<const Bytes>;
 using Inode = std::uint64_t;
+constexpr Content content_of(Inode inode) noexcept {
+    return static_cast<Content>(static_cast<std::uint64_t>(Content::first_file) + inode);
+}
 
 constexpr std::size_t path_argument_size_max = 4096;
 constexpr std::size_t name_size_max = 255;
@@ -66,6 +76,9 @@ struct Node {
     std::uint64_t cookie_next = cookie_first;
     Inode parent = 0;  ///< of a directory
     std::string target;
+    // Of a file, for the judge's trees (src/wasi/state.hpp): pages of 4 KiB.
+    std::vector<std::uint32_t> changed;  ///< since they were settled, while changes are noted
+    std::uint64_t pages_kept = ~std::uint64_t{0};  ///< fewest since then: the rest became zero
 
     [[nodiscard]] ByteView content() const noexcept {
         return shared ? ByteView{*shared} : ByteView{own};
@@ -120,6 +133,9 @@ class FileTree {
     /// Writes at `offset`, zeros in between when it lies beyond the end.
     Errno write(Inode inode, std::uint64_t offset, ByteView source, std::uint64_t now_ns);
     Errno resize(Inode inode, std::uint64_t size, std::uint64_t now_ns);
+    /// What a write of `size` bytes at `offset` does before it copies them: the file becomes its
+    /// own and as long as needed.
+    Errno make_room(Inode inode, std::uint64_t offset, std::uint64_t size, std::uint64_t now_ns);
     /// Bytes that a write of this kind would copy or zero besides the written ones, for fuel.
     [[nodiscard]] std::uint64_t hidden_work(Inode inode, std::uint64_t end) const;
     /// Directories between `inode` and the root: what a rename has to walk.
@@ -130,6 +146,13 @@ class FileTree {
     /// A descriptor holds a node, so that it lives on when its last name goes.
     void open(Inode inode);
     void close(Inode inode);
+
+    /// Tells the watch, if there is one, that a call uses this part of a content; false: refused.
+    bool touch(Content key, ByteView content, std::uint64_t offset, std::uint64_t length);
+    void watch(wasm::Watch* watch) noexcept { watch_ = watch; }
+    void refuse() noexcept;
+    /// From now on nodes note which of their pages change.
+    void note_changes() noexcept { notes_changes_ = true; }
 
     /// Output that lies outside the tree (stdout, stderr). False when over the limit.
     bool charge_stream(std::uint64_t bytes);
@@ -147,6 +170,8 @@ class FileTree {
     std::vector<Change> take_changes();
 
   private:
+    friend class StateCodec;  // src/wasi/state.cpp
+    void note_change(Node& node, std::uint64_t offset, std::uint64_t length);
     Node& mutable_node(Inode inode);
     Inode add_node(FileType type, std::uint64_t now_ns);
     Errno check_new_name(const Place& place) const;
@@ -169,6 +194,8 @@ class FileTree {
     std::uint64_t names_ = 0;
     LimitHit limit_hit_ = LimitHit::none;
     std::map<std::string, SharedBytes, std::less<>> inputs_;
+    wasm::Watch* watch_ = nullptr;
+    bool notes_changes_ = false;
 };
 
 /// No NUL, well-formed UTF-8 (Unicode 15, table 3-7).

@@ -12,7 +12,8 @@
 #include "wasm/values.hpp"
 
 /// Functions that a host offers to modules. A host function sees the caller's memory, may charge
-/// fuel, and ends in one of four ways. It cannot call back into a module: the engine never nests.
+/// fuel, and ends in one of four ways (or asks to be called again). It cannot call back into a
+/// module: the engine never nests.
 ///
 ///     linker.define_function("env", "add_file", HostFunction{
 ///         .type = {{ValueType::i32, ValueType::i32}, {ValueType::i32}},
@@ -30,7 +31,7 @@ class Instance;
 class Store;
 
 struct HostOutcome {
-    enum class Kind : std::uint8_t { done, trapped, exited, out_of_fuel };
+    enum class Kind : std::uint8_t { done, trapped, exited, out_of_fuel, again };
     Kind kind = Kind::done;
     TrapKind trap_kind = TrapKind::host_error;
     std::uint32_t exit_code = 0;
@@ -45,6 +46,8 @@ struct HostOutcome {
     static HostOutcome exit(std::uint32_t code) {
         return {Kind::exited, TrapKind::host_error, code, {}};
     }
+    /// Part of the work is done: set_progress() says how much. Call again with the same arguments.
+    static HostOutcome again() { return {Kind::again, TrapKind::host_error, 0, {}}; }
     /// After charge() said no.
     static HostOutcome out_of_fuel() { return {Kind::out_of_fuel, TrapKind::host_error, 0, {}}; }
 };
@@ -64,6 +67,11 @@ class HostContext {
     /// Charges before an effect. False when the limit does not allow it: return out_of_fuel()
     /// without any effect.
     [[nodiscard]] bool charge(std::uint64_t fuel) noexcept;
+
+    /// What this call has done so far; 0 at first. A function that moves more than
+    /// step_bytes_max bytes does so in parts, each of which a judge can repeat by itself.
+    [[nodiscard]] std::uint64_t progress() const noexcept;
+    void set_progress(std::uint64_t progress) noexcept;
 
   private:
     Store& store_;

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <limits>
 
+#include "base/assert.hpp"
+#include "wasm/interpret_parts.hpp"
 #include "wasm/ir.hpp"
 #include "wasm/numeric.hpp"
 #include "wasm/runtime.hpp"
 #include "wasm/simd.hpp"
+#include "wasm/watch.hpp"
 
 // The interpreter proper, in one function: threaded code by labels as values, a table of labels
 // indexed by the operation. The state that every instruction touches (position, frame, fuel,
@@ -18,8 +22,12 @@
 
 namespace millrace::wasm {
 using namespace numeric;
+using namespace interpreting;
 
-Stop interpret(StoreData& store, Function& entry) {
+namespace {
+
+template <bool watched>
+Stop run(StoreData& store, Function* entry, [[maybe_unused]] Watch* watch) {
     static const void* const labels[] = {
 #define X(name, ...) &&L_##name##_rr, &&L_##name##_rk,
         MILLRACE_WASM_BINARY(X) MILLRACE_WASM_COMPARE(X)
@@ -46,58 +54,51 @@ Stop interpret(StoreData& store, Function& entry) {
                                     MILLRACE_WASM_OTHER(X)
 #undef X
     };
-    static const Instr halt{.op = IrOp::leave};
-
-    const Instr* ip = nullptr;
-    U64* slots = store.slots.get();
-    I64 fuel = store.fuel_left;
+    Machine& machine = store.machine;
+    if (entry != nullptr) {
+        machine = {};
+        machine.slots = store.slots.get();
+        machine.frame = store.frames.get();
+    }
+    const Instr* ip = machine.ip;
+    U64* slots = machine.slots;
+    const I64 hold = store.fuel_hold;
+    I64 fuel = store.fuel_left - hold;
     std::uint8_t* memory = nullptr;
     U64 memory_size = 0;
-    InstanceData* instance = nullptr;
-    const Code* code = nullptr;
-    Function* callee = &entry;
-    U64* const slots_end = slots + store.limits.stack_slots_max;
-    CallFrame* frame = store.frames.get();
-    CallFrame* const frames_end = frame + store.limits.call_depth_max;
+    InstanceData* instance = machine.instance;
+    const Code* code = machine.code;
+    Function* callee = entry;
+    // As far as slots_high says; beyond() moves it.
+    U64* slots_end = store.slots.get() + store.slots_high;
+    CallFrame* frame = machine.frame;
+    CallFrame* const frames_end = store.frames.get() + store.limits.call_depth_max;
     TrapKind trap = TrapKind::unreachable;
     BulkResult bulk = BulkResult::done;
     U64* arguments = slots;
     const Code* next_code = nullptr;
     Stop stop;
 
-#define DISPATCH() goto* labels[static_cast<std::size_t>(ip->op)]
-#define NEXT()      \
-    do {            \
-        ++ip;       \
-        DISPATCH(); \
-    } while (false)
-#define TRAP(kind)             \
-    do {                       \
-        trap = TrapKind::kind; \
-        goto trapped;          \
-    } while (false)
-#define NO_CHECK
-#define CHECK_DIVIDE \
-    if (__builtin_expect(y == 0, 0)) TRAP(integer_divide_by_zero);
-#define CHECK_DIVIDE_SIGNED(Signed)                                                              \
-    if (__builtin_expect(y == 0, 0)) TRAP(integer_divide_by_zero);                               \
-    if (__builtin_expect(Signed(y) == -1 && Signed(x) == std::numeric_limits<Signed>::min(), 0)) \
-        TRAP(integer_overflow);
-#define CHECK_TRUNC(low, high, above)                                     \
-    if (__builtin_expect(x != x, 0)) TRAP(invalid_conversion_to_integer); \
-    if (__builtin_expect(!(x above low && x < high), 0)) TRAP(integer_overflow);
-#define CHARGE(cost)                                         \
-    do {                                                     \
-        fuel -= static_cast<I64>(cost);                      \
-        if (__builtin_expect(fuel < 0, 0)) goto out_of_fuel; \
-    } while (false)
-#define RELOAD_MEMORY()                         \
-    do {                                        \
-        memory = instance->memory->data();      \
-        memory_size = instance->memory->size(); \
-    } while (false)
+    if (entry != nullptr) goto enter;
+    if (instance != nullptr) RELOAD_MEMORY();
+    DISPATCH();
 
-    goto enter;
+step:
+    __attribute__((unused));
+    if constexpr (watched) {
+        if (watch->steps_left == 0 || watch->is_full()) {
+            stop.kind = Stop::Kind::again;
+            goto stopped;
+        }
+        --watch->steps_left;
+        if (machine.locals_left > 0) {
+            machine.slots = slots;
+            if (!clear_locals(machine, *watch)) goto refused;
+            goto step;
+        }
+        if (ip != &halt_instr && !watch->admit(ip, slots)) goto refused;
+        goto* labels[static_cast<std::size_t>(ip->op)];
+    }
 
 #define X(name, T, R, CHECK, expression)          \
     L_##name##_rr : {                             \
@@ -124,15 +125,6 @@ Stop interpret(StoreData& store, Function& entry) {
     }
     MILLRACE_WASM_REVERSED(X)
 #undef X
-
-#define BRANCH(condition)              \
-    if (condition) {                   \
-        CHARGE(ip->b);                 \
-        ip += static_cast<I32>(ip->d); \
-        DISPATCH();                    \
-    }                                  \
-    CHARGE(ip->c);                     \
-    NEXT();
 
 #define X(name, T, expression)                \
     L_##name##_rr : {                         \
@@ -179,29 +171,12 @@ Stop interpret(StoreData& store, Function& entry) {
     MILLRACE_WASM_UNARY(X)
 #undef X
 
-#define LOAD(M, R, address)                                                            \
-    const U64 at = (address);                                                          \
-    if (__builtin_expect(at + sizeof(M) > memory_size, 0)) TRAP(memory_out_of_bounds); \
-    M loaded;                                                                          \
-    std::memcpy(&loaded, memory + at, sizeof loaded);                                  \
-    slots[ip->a] = give<R>(static_cast<R>(loaded));                                    \
-    NEXT();
-#define ADDRESS_R (U64{take<U32>(slots[ip->b])} + ip->d)
-#define ADDRESS_X (U64{take<U32>(slots[ip->b]) + take<U32>(slots[ip->c])} + ip->d)
-#define ADDRESS_I (U64{take<U32>(slots[ip->b]) + ip->e} + ip->d)
-#define ADDRESS_A (ip->wide())
 #define X(name, M, R)                                                                          \
     L_##name##_r : {LOAD(M, R, ADDRESS_R)} L_##name##_x : {LOAD(M, R, ADDRESS_X)} L_##name##_i \
         : {LOAD(M, R, ADDRESS_I)} L_##name##_a : {LOAD(M, R, ADDRESS_A)}
     MILLRACE_WASM_LOAD(X)
 #undef X
 
-#define STORE(M, address, source)                                                      \
-    const U64 at = (address);                                                          \
-    if (__builtin_expect(at + sizeof(M) > memory_size, 0)) TRAP(memory_out_of_bounds); \
-    const M stored = static_cast<M>(source);                                           \
-    std::memcpy(memory + at, &stored, sizeof stored);                                  \
-    NEXT();
 #define X(name, M)                                                  \
     L_##name##_r : {STORE(M, ADDRESS_R, slots[ip->a])} L_##name##_x \
         : {STORE(M, ADDRESS_X, slots[ip->a])} L_##name##_i          \
@@ -214,12 +189,13 @@ Stop interpret(StoreData& store, Function& entry) {
 L_unreachable:
     TRAP(unreachable);
 L_charge:
-    CHARGE(ip->d);
-    NEXT();
+    if (__builtin_expect(fuel < 0, 0) && is_loop_head(*code, ip)) {
+        if constexpr (watched) ++watch->steps_left;  // the charge is yet to come
+        goto at_safe_point;
+    }
+    ARRIVE(ip->d, 1);
 L_jump:
-    CHARGE(ip->e);
-    ip += static_cast<I32>(ip->d);
-    DISPATCH();
+    ARRIVE(ip->e, static_cast<I32>(ip->d));
 L_br_nonzero:
     BRANCH(take<U32>(slots[ip->a]) != 0)
 L_br_zero:
@@ -227,10 +203,8 @@ L_br_zero:
 L_br_table : {
     const U32 index = take<U32>(slots[ip->a]);
     const U32 last = ip->e - 1;
-    const BranchTarget target = code->targets.data()[ip->d + (index < last ? index : last)];
-    CHARGE(target.cost);
-    ip += target.offset;
-    DISPATCH();
+    const BranchTarget target = code->first_target[ip->d + (index < last ? index : last)];
+    ARRIVE(target.cost, target.offset);
 }
 
 L_return_many:
@@ -239,6 +213,8 @@ L_return_many:
 L_return_one:
     slots[0] = slots[ip->a];
 L_return_none : {
+    if (watched && frame == store.frames.get()) goto refused;
+    TOUCH_FRAME(frame - 1)
     --frame;
     ip = frame->ip;
     slots = frame->slots;
@@ -250,58 +226,61 @@ L_return_none : {
     DISPATCH();
 }
 L_leave:
-    store.fuel_left = fuel;
-    return stop;
+    goto stopped;
 
 L_call:
-    callee = instance->functions.data()[ip->d];
+    if constexpr (watched) {
+        callee = watch->function(ip->d);
+        if (callee == nullptr) goto refused;
+    } else {
+        callee = instance->functions.data()[ip->d];
+    }
     arguments = slots + ip->a;
 enter : {
     next_code = callee->code.get();
     if (__builtin_expect(next_code == nullptr, 0)) {
         if (callee->host) {
-            store.fuel_left = fuel;
-            stop = call_host(store, *callee, instance, arguments);
-            fuel = store.fuel_left;
-            if (stop.kind != Stop::Kind::returned) return stop;
-            RELOAD_MEMORY();
+            END_BEFORE_HOST()
+            CALL_HOST()
             NEXT();
         }
-        callee->code =
-            std::make_unique<Code>(translate(callee->instance->module->data(), *callee->body));
-        next_code = callee->code.get();
+        next_code = &code_of(*callee);
     }
-    if (__builtin_expect(frame == frames_end, 0) ||
-        __builtin_expect(
-            static_cast<std::ptrdiff_t>(next_code->frame_slots) > slots_end - arguments, 0))
-        TRAP(call_stack_exhausted);
-    *frame++ = {
-        .ip = ip != nullptr ? ip + 1 : &halt, .slots = slots, .instance = instance, .code = code};
+    if (__builtin_expect(frame == frames_end, 0)) TRAP(call_stack_exhausted);
+    if (__builtin_expect(
+            static_cast<std::ptrdiff_t>(next_code->frame_slots) > slots_end - arguments, 0)) {
+        slots_end = beyond(store, arguments, next_code->frame_slots);
+        if (slots_end == nullptr) {
+            slots_end = store.slots.get() + store.slots_high;
+            TRAP(call_stack_exhausted);
+        }
+    }
+    TOUCH_FRAME(frame)
+    *frame++ = {.ip = ip != nullptr ? ip + 1 : &halt_instr,
+                .slots = slots,
+                .instance = instance,
+                .code = code};
 begin:
-    CHARGE(next_code->entry_cost);
+    fuel -= static_cast<I64>(next_code->entry_cost);
     slots = arguments;
     code = next_code;
     if (__builtin_expect(callee->instance != instance, 0)) {
         instance = callee->instance;
         RELOAD_MEMORY();
     }
+    ip = next_code->first_instr;
+    if (__builtin_expect(fuel < 0, 0) && fuel + hold < 0) goto out_of_fuel;
     U64* const locals = slots + next_code->params;
-    for (U32 index = 0; index < next_code->locals; ++index)
-        locals[index] = 0;
-    ip = next_code->instrs.data();
+    if constexpr (watched) {
+        machine.locals_first = next_code->params;
+        machine.locals_left = next_code->locals;
+    } else {
+        for (U32 index = 0; index < next_code->locals; ++index)
+            locals[index] = 0;
+    }
+    if (__builtin_expect(fuel < 0, 0)) goto at_safe_point;
     DISPATCH();
 }
-#define FIND_CALLEE()                                                                    \
-    do {                                                                                 \
-        const Table& table = *instance->tables.data()[ip->e];                            \
-        const U32 index = take<U32>(slots[ip->b]);                                       \
-        if (__builtin_expect(index >= table.entries.size(), 0)) TRAP(undefined_element); \
-        const U64 reference = table.entries.data()[index];                               \
-        if (__builtin_expect(reference == 0, 0)) TRAP(uninitialized_element);            \
-        callee = store.functions.data()[reference - 1];                                  \
-        if (__builtin_expect(callee->type_id != instance->type_ids.data()[ip->d], 0))    \
-            TRAP(indirect_call_type_mismatch);                                           \
-    } while (false)
 L_call_indirect:
     FIND_CALLEE();
     arguments = slots + ip->a;
@@ -311,28 +290,32 @@ L_return_call_indirect:
     FIND_CALLEE();
     goto enter_in_place;
 L_return_call:
-    callee = instance->functions.data()[ip->d];
+    if constexpr (watched) {
+        callee = watch->function(ip->d);
+        if (callee == nullptr) goto refused;
+    } else {
+        callee = instance->functions.data()[ip->d];
+    }
 enter_in_place : {
+    END_BEFORE_HOST()
     // The callee takes over this call's frame; whoever waits for this call waits for that one.
-    std::memmove(slots, slots + ip->a, ip->c * sizeof(U64));
-    arguments = slots;
     next_code = callee->code.get();
+    if (__builtin_expect(next_code == nullptr, 0) && !callee->host) next_code = &code_of(*callee);
+    // A host that works in parts is called again from the same instruction: moved only once.
+    if (!watched || machine.progress == 0) std::memmove(slots, slots + ip->a, ip->c * sizeof(U64));
+    arguments = slots;
     if (__builtin_expect(next_code == nullptr, 0)) {
-        if (callee->host) {
-            store.fuel_left = fuel;
-            stop = call_host(store, *callee, instance, arguments);
-            fuel = store.fuel_left;
-            if (stop.kind != Stop::Kind::returned) return stop;
-            RELOAD_MEMORY();
-            goto L_return_none;
-        }
-        callee->code =
-            std::make_unique<Code>(translate(callee->instance->module->data(), *callee->body));
-        next_code = callee->code.get();
+        CALL_HOST()
+        goto L_return_none;
     }
     if (__builtin_expect(static_cast<std::ptrdiff_t>(next_code->frame_slots) > slots_end - slots,
-                         0))
-        TRAP(call_stack_exhausted);
+                         0)) {
+        slots_end = beyond(store, slots, next_code->frame_slots);
+        if (slots_end == nullptr) {
+            slots_end = store.slots.get() + store.slots_high;
+            TRAP(call_stack_exhausted);
+        }
+    }
     goto begin;
 }
 
@@ -352,12 +335,21 @@ L_simd:
     simd::plain_functions[ip->e](slots, *ip);
     NEXT();
 L_simd_memory:
+    if (const U64 at = U64{take<U32>(slots[ip->b])} + ip->d; at < memory_size) {
+        // At most 16 bytes, and that they lie inside is told below.
+        const U64 length = std::min<U64>(16, memory_size - at);
+        TOUCH(memory, at, length)
+        if (simd::is_store(ip->e & 0xffffU)) {
+            MARK(at)
+            MARK(at + length - 1)
+        }
+    }
     if (__builtin_expect(!simd::memory_functions[ip->e & 0xffffU](slots, *ip, memory, memory_size),
                          0))
         TRAP(memory_out_of_bounds);
     NEXT();
 L_simd_shuffle:
-    simd::shuffle(slots, *ip, code->shuffles.data()[ip->d]);
+    simd::shuffle(slots, *ip, code->first_shuffle[ip->d]);
     NEXT();
 L_vector_select : {
     const U64* const chosen = slots + (take<U32>(slots[ip->d]) != 0 ? ip->b : ip->c);
@@ -385,6 +377,7 @@ L_table_get : {
     const Table& table = *instance->tables.data()[ip->d];
     const U32 index = take<U32>(slots[ip->b]);
     if (index >= table.entries.size()) TRAP(table_out_of_bounds);
+    TOUCH_ENTRY(ip->d, index)
     slots[ip->a] = table.entries.data()[index];
     NEXT();
 }
@@ -392,6 +385,7 @@ L_table_set : {
     Table& table = *instance->tables.data()[ip->d];
     const U32 index = take<U32>(slots[ip->a]);
     if (index >= table.entries.size()) TRAP(table_out_of_bounds);
+    TOUCH_ENTRY(ip->d, index)
     table.entries.data()[index] = slots[ip->b];
     NEXT();
 }
@@ -402,7 +396,13 @@ L_memory_size:
     slots[ip->a] = instance->memory->pages();
     NEXT();
 L_ref_func:
-    slots[ip->a] = instance->functions.data()[ip->d]->reference;
+    if constexpr (watched) {
+        callee = watch->function(ip->d);
+        if (callee == nullptr) goto refused;
+        slots[ip->a] = callee->reference;
+    } else {
+        slots[ip->a] = instance->functions.data()[ip->d]->reference;
+    }
     NEXT();
 L_elem_drop:
     instance->dropped_elements[ip->d] = true;
@@ -411,13 +411,6 @@ L_data_drop:
     instance->dropped_data[ip->d] = true;
     NEXT();
 
-#define U(field) U64{take<U32>(slots[ip->field])}
-#define BULK(call)                                                       \
-    store.fuel_left = fuel;                                              \
-    bulk = call;                                                         \
-    fuel = store.fuel_left;                                              \
-    if (__builtin_expect(bulk != BulkResult::done, 0)) goto bulk_failed; \
-    NEXT();
 L_memory_init:
     BULK(memory_init(*instance, ip->d, U(a), U(b), U(c)))
 L_memory_copy:
@@ -431,46 +424,73 @@ L_table_copy:
 L_table_fill:
     BULK(table_fill(*instance, ip->d, U(a), slots[ip->b], U(c)))
 L_table_grow : {
+    if constexpr (watched) goto bulk_in_steps;
     U32 result = 0;
-    store.fuel_left = fuel;
+    store.fuel_left = fuel + hold;
     bulk = table_grow(*instance, ip->d, slots[ip->b], take<U32>(slots[ip->c]), result);
-    fuel = store.fuel_left;
+    fuel = store.fuel_left - hold;
     if (bulk != BulkResult::done) goto bulk_failed;
     slots[ip->a] = result;
     NEXT();
 }
 L_memory_grow : {
+    if constexpr (watched) goto bulk_in_steps;
     U32 result = 0;
-    store.fuel_left = fuel;
+    store.fuel_left = fuel + hold;
     bulk = memory_grow(*instance, take<U32>(slots[ip->b]), result);
-    fuel = store.fuel_left;
+    fuel = store.fuel_left - hold;
     if (bulk != BulkResult::done) goto bulk_failed;
     RELOAD_MEMORY();
     slots[ip->a] = result;
     NEXT();
 }
 
-bulk_failed:
-    switch (bulk) {
-        case BulkResult::memory_trap:
-            TRAP(memory_out_of_bounds);
-        case BulkResult::table_trap:
-            TRAP(table_out_of_bounds);
-        case BulkResult::exhausted:
-            TRAP(machine_exhausted);
-        case BulkResult::done:
-        case BulkResult::out_of_fuel:
-            goto out_of_fuel;
+bulk_in_steps:
+    __attribute__((unused));
+    if constexpr (watched) {
+        store.fuel_left = fuel + hold;
+        const BulkStep part = bulk_step(store, *watch, *ip, slots);
+        fuel = store.fuel_left - hold;
+        RELOAD_MEMORY();
+        if (part.kind == BulkStep::Kind::again) goto step;
+        if (part.kind == BulkStep::Kind::refused) goto refused;
+        bulk = part.result;
+        if (bulk != BulkResult::done) goto bulk_failed;
+        NEXT();
     }
+bulk_failed:
+    if (bulk == BulkResult::out_of_fuel) goto out_of_fuel;
+    trap = trap_of(bulk);
+    goto trapped;
+arrived_with_less:
+    if (fuel + hold < 0) goto out_of_fuel;
+    if (!is_loop_head(*code, ip)) DISPATCH();
+at_safe_point:
+    stop.kind = Stop::Kind::at_safe_point;
+    goto stopped;
 trapped:
-    store.fuel_left = fuel;
     stop.kind = Stop::Kind::trapped;
     stop.trap = trap;
-    return stop;
+    goto stopped;
 out_of_fuel:
-    store.fuel_left = 0;
     stop.kind = Stop::Kind::out_of_fuel;
+    fuel = -hold;
+    goto stopped;
+refused:
+    __attribute__((unused));
+    stop.kind = Stop::Kind::refused;
+stopped:
+    SAVE();
     return stop;
+}
+
+}  // namespace
+
+Stop advance(StoreData& store, Function* entry, Watch* watch) {
+    if (watch != nullptr) return run<true>(store, entry, watch);
+    MILLRACE_ASSERT(entry != nullptr ||
+                    (store.machine.progress == 0 && store.machine.locals_left == 0));
+    return run<false>(store, entry, nullptr);
 }
 
 }  // namespace millrace::wasm

@@ -55,6 +55,15 @@ enum class IrOp : std::uint16_t {
 #undef X
 };
 
+/// How many operations there are.
+constexpr std::size_t ir_op_count = static_cast<std::size_t>(IrOp::vector_global_set) + 1;
+
+/// Field d is where control may go on.
+constexpr bool is_branch(IrOp op) noexcept {
+    return (op >= IrOp::br_i32_eq_rr && op <= IrOp::br_not_f64_ge_rk) || op == IrOp::jump ||
+           op == IrOp::br_nonzero || op == IrOp::br_zero;
+}
+
 /// Fields by operation (slots unless said otherwise; targets are relative to the instruction):
 ///   binary, compare  a result, b left, c right       | _rk, _kr: the constant is de
 ///   br_*             a left, b cost taken, c cost not taken, d target, e right slot or 32 bits
@@ -106,9 +115,19 @@ struct Code {
     std::uint32_t params = 0;  ///< slots
     std::uint32_t locals = 0;  ///< slots to be set to zero on entry
     std::uint32_t frame_slots = 0;
+    // What the interpreter runs: the lists above, or those of a program (src/wasm/program.hpp).
+    const Instr* first_instr = nullptr;
+    const BranchTarget* first_target = nullptr;
+    const std::array<std::uint8_t, 16>* first_shuffle = nullptr;
+    std::uint32_t instr_count = 0;
+    mutable std::vector<bool> loop_heads;  ///< by note_loop_heads()
 };
 
 /// Translates a validated body. Linear in the body's size.
 Code translate(const ModuleData& module, const Body& body);
+
+/// Fills Code::loop_heads, once: the instructions that a branch leads back to. Arriving at one,
+/// like entering a function, is a safe point: the places where compiled code looks at its fuel.
+void note_loop_heads(const Code& code);
 
 }  // namespace millrace::wasm

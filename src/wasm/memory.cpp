@@ -6,13 +6,20 @@
 #include <cstring>
 
 #include "base/assert.hpp"
+#include "wasm/watch.hpp"
 
 namespace millrace::wasm {
 namespace {
 
+// The marks end where the bytes start, so that an address finds its mark without another pointer.
+std::size_t marks_size(std::uint32_t pages) noexcept {
+    const std::size_t marks = std::max<std::size_t>(pages, 1) * (page_size / state_page_size);
+    return (marks + 63) & ~std::size_t{63};
+}
 // calloc gives zeroed bytes that cost nothing until they are touched.
 std::uint8_t* allocate(std::uint32_t pages) noexcept {
-    return static_cast<std::uint8_t*>(std::calloc(std::max<std::size_t>(pages, 1), page_size));
+    const std::size_t size = std::max<std::size_t>(pages, 1) * page_size + marks_size(pages);
+    return static_cast<std::uint8_t*>(std::calloc(size, 1));
 }
 
 template <typename Word>
@@ -33,14 +40,15 @@ bool write_word(Memory& memory, std::uint64_t offset, Word word) noexcept {
 
 }  // namespace
 
-std::unique_ptr<Memory> Memory::create(Limits declared, std::uint32_t pages_max) {
+std::unique_ptr<Memory> Memory::create(Limits declared, std::uint32_t pages_max, bool is_reserved) {
     MILLRACE_ASSERT(declared.min <= pages_max);
     std::unique_ptr<Memory> memory{new Memory{declared, pages_max}};
-    memory->data_.reset(allocate(declared.min));
+    const std::uint32_t capacity = std::max(is_reserved ? pages_max : declared.min, 1U);
+    memory->data_.reset(allocate(capacity));
     if (!memory->data_) return nullptr;
-    memory->base_ = memory->data_.get();
+    memory->base_ = memory->data_.get() + marks_size(capacity);
     memory->pages_ = declared.min;
-    memory->pages_capacity_ = std::max(declared.min, 1U);
+    memory->pages_capacity_ = capacity;
     return memory;
 }
 
@@ -57,13 +65,16 @@ std::unique_ptr<Memory> Memory::create_in(std::unique_ptr<MemoryRegion> region, 
 }
 
 std::optional<ByteView> Memory::read(std::uint64_t offset, std::uint64_t length) const noexcept {
-    if (offset > size() || length > size() - offset) return std::nullopt;
+    if (!contains(offset, length)) return std::nullopt;
+    if (watch_ != nullptr) watch_->touch(Region::memory, offset, length);
     return ByteView{base_ + offset, static_cast<std::size_t>(length)};
 }
 
 std::optional<std::span<std::uint8_t>> Memory::range(std::uint64_t offset,
                                                      std::uint64_t length) noexcept {
-    if (offset > size() || length > size() - offset) return std::nullopt;
+    if (!contains(offset, length)) return std::nullopt;
+    if (watch_ != nullptr) watch_->touch(Region::memory, offset, length);
+    if (data_) mark(base_, offset, length);
     return std::span<std::uint8_t>{base_ + offset, static_cast<std::size_t>(length)};
 }
 
@@ -99,6 +110,11 @@ bool Memory::write_u64(std::uint64_t offset, std::uint64_t value) noexcept {
     return write_word(*this, offset, value);
 }
 
+void Memory::clear_marks() noexcept {
+    const std::size_t marks = std::size_t{pages_} * (page_size / state_page_size);
+    std::memset(base_ - marks, 0, marks);
+}
+
 Memory::Grown Memory::grow(std::uint32_t delta) noexcept {
     if (!can_grow(delta)) return Grown::beyond_limit;
     const std::uint32_t wanted = pages_ + delta;
@@ -118,9 +134,11 @@ Memory::Grown Memory::grow(std::uint32_t delta) noexcept {
             larger.reset(allocate(capacity));
         }
         if (!larger) return Grown::machine_exhausted;
-        std::memcpy(larger.get(), base_, static_cast<std::size_t>(size()));
+        std::uint8_t* const base = larger.get() + marks_size(capacity);
+        const std::size_t marks = std::size_t{pages_} * (page_size / state_page_size);
+        std::memcpy(base - marks, base_ - marks, marks + static_cast<std::size_t>(size()));
         data_ = std::move(larger);
-        base_ = data_.get();
+        base_ = base;
         pages_capacity_ = capacity;
     }
     pages_ = wanted;

@@ -14,6 +14,8 @@
 
 namespace millrace::wasm {
 
+class Watch;  // src/wasm/watch.hpp
+
 /// Room for a linear memory at an address that never changes, from outside the engine. Compiled
 /// code reaches it without a bounds check: what lies beyond the committed pages must fault.
 class MemoryRegion {
@@ -31,7 +33,9 @@ class Memory {
   public:
     /// `pages_max` is the smaller of the module's declared maximum and the task's limit; growth
     /// succeeds exactly up to it. Null when the machine has no memory to give.
-    static std::unique_ptr<Memory> create(Limits declared, std::uint32_t pages_max);
+    /// With `is_reserved` the room for all of them is there at once, untouched.
+    static std::unique_ptr<Memory> create(Limits declared, std::uint32_t pages_max,
+                                          bool is_reserved = false);
     /// The same in a region that has room for `pages_max` pages.
     static std::unique_ptr<Memory> create_in(std::unique_ptr<MemoryRegion> region, Limits declared,
                                              std::uint32_t pages_max);
@@ -78,6 +82,29 @@ class Memory {
     /// For the engine's tiers.
     [[nodiscard]] std::uint8_t* data() noexcept { return base_; }
 
+    /// Which pages of 4 KiB were written: data()[-1 - page] is not 0. The interpreter and every
+    /// method here that writes mark them; whoever writes through bytes() does not. Only a memory
+    /// outside a region has the marks.
+    static void mark(std::uint8_t* data, std::uint64_t at, std::uint64_t length) noexcept {
+        if (length == 0) return;
+        const std::uint64_t last = (at + length - 1) >> 12U;
+        for (std::uint64_t page = at >> 12U; page <= last; ++page)
+            *(data - 1 - page) = 1;
+    }
+    [[nodiscard]] bool has_marks() const noexcept { return data_ != nullptr; }
+    [[nodiscard]] bool is_marked(std::uint64_t page) const noexcept {
+        return *(base_ - 1 - page) != 0;
+    }
+    void clear_marks() noexcept;
+
+    /// Is told what the methods of this class are about to touch, while a Watch runs the module. A
+    /// refused access still gives bytes: the watch remembers, and the run is given up.
+    void watch(Watch* watch) noexcept { watch_ = watch; }
+    /// Whether [offset, offset + length) lies inside, touching nothing.
+    [[nodiscard]] bool contains(std::uint64_t offset, std::uint64_t length) const noexcept {
+        return offset <= size() && length <= size() - offset;
+    }
+
   private:
     struct Free {
         void operator()(std::uint8_t* pointer) const noexcept { std::free(pointer); }
@@ -85,9 +112,10 @@ class Memory {
     Memory(Limits declared, std::uint32_t pages_max) noexcept
         : declared_{declared}, pages_max_{pages_max} {}
 
-    std::unique_ptr<std::uint8_t, Free> data_;  ///< null in a region
+    std::unique_ptr<std::uint8_t, Free> data_;  ///< marks, then the bytes; null in a region
     std::unique_ptr<MemoryRegion> region_;
     std::uint8_t* base_ = nullptr;
+    Watch* watch_ = nullptr;
     Limits declared_;
     std::uint32_t pages_ = 0;
     std::uint32_t pages_max_ = 0;

@@ -22,7 +22,16 @@ struct StoreData;
 
 /// How a run of a tier ended.
 struct Stop {
-    enum class Kind : std::uint8_t { returned, trapped, exited, out_of_fuel };
+    enum class Kind : std::uint8_t {
+        returned,
+        trapped,
+        exited,
+        out_of_fuel,
+        // Only from advance() in runtime.hpp: not the end.
+        at_safe_point,
+        again,    ///< a host function has not done all its work; or the watch's steps are used up
+        refused,  ///< the watch refused a step
+    };
     Kind kind = Kind::returned;
     TrapKind trap = TrapKind::unreachable;
     std::uint32_t exit_code = 0;

@@ -46,6 +46,12 @@ MILLRACE_WASM_SIMD_PLAIN(X)
 extern const std::array<PlainFunction, 256> plain_functions;
 extern const std::array<MemoryFunction, 256> memory_functions;
 
+/// Whether a memory function writes to memory.
+constexpr bool is_store(std::uint32_t opcode) noexcept {
+    const SimdShape shape = simd_signatures[opcode & 0xffU].shape;
+    return shape == SimdShape::store || shape == SimdShape::store_lane;
+}
+
 /// Fields as for PlainFunction; a lane below 16 picks from b, the others from c.
 void shuffle(std::uint64_t* slots, const Instr& instr,
              const std::array<std::uint8_t, 16>& lanes) noexcept;

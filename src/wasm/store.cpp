@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 
 #include "base/assert.hpp"
@@ -69,6 +70,13 @@ bool HostContext::charge(std::uint64_t fuel) noexcept {
     return store_.charge(fuel);
 }
 
+std::uint64_t HostContext::progress() const noexcept {
+    return store_.data().machine.progress;
+}
+void HostContext::set_progress(std::uint64_t progress) noexcept {
+    store_.data().machine.progress = progress;
+}
+
 std::uint32_t StoreData::type_id(const FuncType& type) {
     const auto next = static_cast<std::uint32_t>(type_ids.size());
     return type_ids.emplace(std::pair{type.params, type.results}, next).first->second;
@@ -91,7 +99,9 @@ Store::Store(StoreLimits limits) : data_{std::make_unique<StoreData>()} {
     data_->self = this;
     data_->no_memory = Memory::create({.min = 0, .max = 0}, 0);
     MILLRACE_ASSERT(data_->no_memory != nullptr);
-    data_->slots.reset(new std::uint64_t[limits.stack_slots_max]);
+    data_->slots.reset(
+        static_cast<std::uint64_t*>(std::calloc(limits.stack_slots_max, sizeof(std::uint64_t))));
+    MILLRACE_ASSERT(data_->slots != nullptr);
     data_->frames.reset(new CallFrame[limits.call_depth_max]);
     set_fuel_limit(fuel::limit_max);
 }
@@ -171,9 +181,17 @@ const FuncType& Store::function_type(const Extern& function) const noexcept {
 }
 
 Stop call_host(StoreData& store, Function& function, InstanceData* caller, std::uint64_t* slots) {
+    for (;;) {
+        Stop stop = call_host_once(store, function, caller, slots);
+        if (stop.kind != Stop::Kind::again) return stop;
+    }
+}
+
+Stop call_host_once(StoreData& store, Function& function, InstanceData* caller,
+                    std::uint64_t* slots) {
     const FuncType& type = *function.type;
     Stop stop;
-    if (!store.self->charge(function.host->fuel)) {
+    if (store.machine.progress == 0 && !store.self->charge(function.host->fuel)) {
         stop.kind = Stop::Kind::out_of_fuel;
         store.fuel_left = 0;
         return stop;
@@ -198,7 +216,11 @@ Stop call_host(StoreData& store, Function& function, InstanceData* caller, std::
                         caller != nullptr ? caller->memory : store.no_memory.get()};
     HostOutcome outcome =
         function.host->call(context, std::span<const Value>{values, type.params.size()}, results);
+    if (outcome.kind != HostOutcome::Kind::again) store.machine.progress = 0;
     switch (outcome.kind) {
+        case HostOutcome::Kind::again:
+            stop.kind = Stop::Kind::again;
+            break;
         case HostOutcome::Kind::done:
             for (std::size_t index = 0; index < results.size(); ++index) {
                 MILLRACE_ASSERT(results[index].type == type.results[index]);
@@ -218,6 +240,19 @@ Stop call_host(StoreData& store, Function& function, InstanceData* caller, std::
             stop.kind = Stop::Kind::out_of_fuel;
             store.fuel_left = 0;
             break;
+    }
+    return stop;
+}
+
+const Instr halt_instr{.op = IrOp::leave};
+
+Stop interpret(StoreData& store, Function& entry) {
+    Stop stop = advance(store, &entry, nullptr);
+    while (stop.kind == Stop::Kind::at_safe_point) {
+        MILLRACE_ASSERT(store.at_safe_point != nullptr);
+        store.at_safe_point(store);
+        MILLRACE_ASSERT(store.fuel_left >= store.fuel_hold);
+        stop = advance(store, nullptr, nullptr);
     }
     return stop;
 }
@@ -262,7 +297,12 @@ RunOutcome Store::invoke(const Extern& function, std::span<const Value> args) {
             return Exited{stop.exit_code};
         case Stop::Kind::out_of_fuel:
             return OutOfFuel{};
+        case Stop::Kind::at_safe_point:
+        case Stop::Kind::again:
+        case Stop::Kind::refused:
+            break;
     }
+    MILLRACE_ASSERT(false);
     return OutOfFuel{};
 }
 

@@ -315,10 +315,34 @@ namespace millrace::wasm {
 Code translate(const ModuleData& module, const Body& body) {
     for (const bool is_wide : {false, true}) {
         auto code = translation::Translator{module, body, is_wide}.run();
-        if (code) return std::move(*code);
+        if (!code) continue;
+        // Moving a vector leaves its elements where they are.
+        code->first_instr = code->instrs.data();
+        code->first_target = code->targets.data();
+        code->first_shuffle = code->shuffles.data();
+        code->instr_count = static_cast<std::uint32_t>(code->instrs.size());
+        return std::move(*code);
     }
     MILLRACE_ASSERT(false);
     return {};
+}
+
+void note_loop_heads(const Code& code) {
+    if (!code.loop_heads.empty()) return;
+    code.loop_heads.resize(code.instr_count, false);
+    const auto note = [&code](std::uint32_t from, std::uint32_t offset) {
+        const std::uint32_t to = from + offset;
+        if (to <= from) code.loop_heads[to] = true;
+    };
+    for (std::uint32_t index = 0; index < code.instr_count; ++index) {
+        const Instr& instr = code.first_instr[index];
+        if (instr.op == IrOp::br_table) {
+            for (std::uint32_t entry = 0; entry < instr.e; ++entry)
+                note(index, static_cast<std::uint32_t>(code.first_target[instr.d + entry].offset));
+        } else if (is_branch(instr.op)) {
+            note(index, instr.d);
+        }
+    }
 }
 
 }  // namespace millrace::wasm
