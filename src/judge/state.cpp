@@ -272,7 +272,7 @@ bool write_page(const Parts& parts, Region region, std::uint32_t page, const Pag
             for (std::size_t bit = 0; bit < bits_per_page; ++bit) {
                 std::size_t index = 0;
                 auto* list = marks_of(parts, page * bits_per_page + bit, index);
-                if (list != nullptr) (*list)[index] = (in[bit / 8] >> (bit % 8) & 1U) != 0;
+                if (list != nullptr) (*list)[index] = (in[bit / 8] >> (bit % 8)) % 2 != 0;
             }
             return true;
         default:
