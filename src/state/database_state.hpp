@@ -15,6 +15,14 @@
 
 namespace millrace::state {
 
+/// What staged rows will make of the caches once they are written.
+struct PendingBlock {
+    Height height;
+    std::vector<std::pair<Bytes, std::optional<Bytes>>> nodes;
+    HeadRows::Changes head_rows;
+    bool is_absorbed = false;
+};
+
 struct StateDatabase::State {
     State(KeyValueStore& rows, Options options);
 
@@ -24,14 +32,7 @@ struct StateDatabase::State {
     /// As the store holds them at the head; only the writer's.
     NodeCache nodes;
     HeadRows head_rows;
-    /// What staged rows will make of both once they are written.
-    struct Pending {
-        Height height;
-        std::vector<std::pair<Bytes, std::optional<Bytes>>> nodes;
-        HeadRows::Changes head_rows;
-        bool is_absorbed = false;
-    };
-    std::optional<Pending> pending;
+    std::optional<PendingBlock> pending;
     std::optional<Height> head;
     Height pruned;  ///< as the store has it, or will have with what is staged
 

@@ -66,7 +66,7 @@ std::vector<trie::UpdateView> views_of(std::vector<Leaf>& leaves) {
 
 }  // namespace
 
-std::unique_ptr<LayeredRoots> LayeredRoots::on(std::shared_ptr<const StateSnapshot> snapshot,
+std::unique_ptr<LayeredRoots> LayeredRoots::on(const std::shared_ptr<const StateSnapshot>& snapshot,
                                                Height height, std::size_t count_max) {
     if (!snapshot->has(height)) return nullptr;
     const Height head = *snapshot->head();

@@ -27,7 +27,7 @@ class LayeredRoots {
 
     /// Null: the snapshot does not have that block, or too much has changed since.
     [[nodiscard]] static std::unique_ptr<LayeredRoots> on(
-        std::shared_ptr<const StateSnapshot> snapshot, Height height,
+        const std::shared_ptr<const StateSnapshot>& snapshot, Height height,
         std::size_t count_max = undone_count_max);
 
     /// The root after `diff`, which follows all diffs before.
