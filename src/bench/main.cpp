@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "bench/block_command.hpp"
+#include "bench/checkpoint_command.hpp"
 #include "bench/evm_command.hpp"
 #include "bench/node_command.hpp"
 #include "bench/render_command.hpp"
@@ -107,6 +108,18 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(1, 10000))
         ->capture_default_str();
 
+    CheckpointOptions checkpoint_options;
+    checkpoint_options.folder = build / "libexec" / "bench";
+    auto* checkpoints = app.add_subcommand("checkpoints", "what checkpoints cost compiled code");
+    checkpoints->add_option("--seconds", checkpoint_options.seconds, "of each run, about")
+        ->check(CLI::Range(0.1, 600.0))
+        ->capture_default_str();
+    checkpoints
+        ->add_option("--runs", checkpoint_options.run_count,
+                     "runs of each, in turns; the median counts")
+        ->check(CLI::Range(1, 100))
+        ->capture_default_str();
+
     EvmOptions evm_options;
     auto* evm = app.add_subcommand(
         "evm", "gas per second of ipsilon/evm-benchmarks' programs in our interpreter");
@@ -168,6 +181,7 @@ int main(int argc, char** argv) {
         app.parse(argc, argv);
         if (*render) return print(measure_render(render_options));
         if (*block) return print(measure_blocks(block_options));
+        if (*checkpoints) return print(measure_checkpoints(checkpoint_options));
         if (*task) return print(measure_task(task_runs));
         if (*evm) return run_evm(evm_options, json);
         if (*node) return run_node(node_options, json, markdown);
