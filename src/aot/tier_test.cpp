@@ -211,6 +211,45 @@ TEST(Tier, counts_calls_and_slots_as_the_interpreter_does) {
     }
 }
 
+/// f(last, step): writes where it stands at each place from 0 to `last`; twice.
+Bytes sweep(std::uint32_t pages) {
+    const FuncType type{{ValueType::i32, ValueType::i32}, {}};
+    const Bytes round{0x41, 0,    0x21, 2,                    // place = 0
+                      0x03, 0x40,                             // loop
+                      0x20, 2,    0x20, 2,    0x36, 2,    0,  // memory[place] = place
+                      0x20, 2,    0x20, 1,    0x6a, 0x22, 2,  // place += step
+                      0x20, 0,    0x4d, 0x0d, 0,    0x0b};    // again while <= last
+    Bytes body = round;
+    body.insert(body.end(), round.begin(), round.end());
+    body.push_back(0x0b);
+    return ModuleWriter{}.memory(pages, pages).function("f", type, body, 1).bytes();
+}
+
+TEST(Tier, pages_written_between_checkpoints_are_found) {
+    constexpr std::uint32_t pages = 40;
+    Tiers tiers{sweep(pages)};
+    for (const std::uint32_t step : {4U, 100U, 4'096U, 8'192U, 12'300U}) {
+        for (const std::uint64_t interval : {57U, 1'000U, 20'000U}) {
+            if (step == 4 && interval == 57) continue;  // 20,000 checkpoints
+            tiers.set_interval(interval);
+            const Value args[] = {Value::i32(pages * page_size - 4), Value::i32(step)};
+            tiers.compare(args, 100'000'000);
+        }
+    }
+    EXPECT_GT(tiers.checkpoints(), 500u);
+}
+
+// The system gives an address space some 65,530 parts of different protection; every second page
+// written would need more.
+TEST(Tier, more_scattered_writes_than_protections_are_found_too) {
+    constexpr std::uint32_t pages = 9'000;
+    Tiers tiers{sweep(pages)};
+    tiers.set_interval(400'000);
+    const Value args[] = {Value::i32(pages * page_size - 4), Value::i32(8'192)};
+    tiers.compare(args, 100'000'000);
+    EXPECT_GE(tiers.checkpoints(), 2u);
+}
+
 TEST(Tier, every_limit_of_fuel_ends_a_run_as_in_the_interpreter) {
     Tiers tiers{recursion()};
     for (std::uint64_t limit = 0; limit < 130; ++limit) {
