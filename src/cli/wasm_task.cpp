@@ -224,7 +224,7 @@ void print_error(const Failure& failure) {
     std::cerr << "error: " << failure.text() << '\n';
 }
 
-void add_task_flags(CLI::App* command, TaskOptions& options) {
+void add_input_flags(CLI::App* command, TaskOptions& options) {
     command->add_option("MODULE", options.module, "the .wasm file")->required();
     command->add_option("ARGS", options.arguments,
                         "the program's arguments; write -- in front of them");
@@ -241,6 +241,10 @@ void add_task_flags(CLI::App* command, TaskOptions& options) {
     command->add_option(
         "--seed", options.seed,
         "32 bytes hex: its randomness (default: from module, arguments and inputs)");
+}
+
+void add_task_flags(CLI::App* command, TaskOptions& options) {
+    add_input_flags(command, options);
     command->add_option("--wall", options.wall_seconds, "most seconds of real time")
         ->check(CLI::Range(0.001, 1e6));
     command->add_option("--cache", options.cache,

@@ -43,6 +43,9 @@ struct TaskOptions {
     std::string cache;            ///< folder of compiled modules, "none", or empty: HOME/compiled
 };
 
+/// What makes a task: the module, what it is given, its limits.
+void add_input_flags(CLI::App* command, TaskOptions& options);
+/// And how it is run here.
 void add_task_flags(CLI::App* command, TaskOptions& options);
 
 Outcome<wasi::SharedBytes> read_file(const std::string& path, std::string_view what);

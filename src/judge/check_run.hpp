@@ -29,9 +29,9 @@ class RecordedTask {
 };
 
 struct CheckOptions {
-    std::uint64_t fuel_per_root = std::uint64_t{1} << 24;
+    std::uint64_t fuel_per_root = std::uint64_t{1} << 16;
     std::size_t samples = 8;               ///< roots from which segments are judged
-    std::size_t segments_per_sample = 16;  ///< at most; the last one may reach the next root
+    std::size_t segments_per_sample = 64;  ///< at most; the last one may reach the next root
     std::uint64_t steps_max = witness_steps_max;
     std::uint64_t seed = 1;
 };
