@@ -3,8 +3,6 @@
 
 #include "daemon/node_daemon.hpp"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <unordered_set>
 
@@ -55,11 +53,9 @@ Outcome<void> NodeDaemon::start() {
         MILLRACE_TRY(chain_, node::Chain::open(*store_, options_.genesis, keep));
     }
     chain_->run_parallel(parallel_.hook());
-    // The accounts of the genesis stand in the store now. There can be a million: what reading,
-    // hashing and writing them took goes back to the system at once.
+    // The accounts of the genesis stand in the store now. There can be a million.
     options_.genesis.state = {};
     options_.genesis_file.reset();
-    ::malloc_trim(0);
     publish_view();
     MILLRACE_TRY_VOID(restore_pool());
     source_ = std::make_unique<node::SoleProducer>(options_.producer,
