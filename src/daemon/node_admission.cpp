@@ -120,9 +120,6 @@ void NodeDaemon::admit(std::vector<Submission> submissions) {
     if (!log.empty() && !store_->write(std::move(log), state::Durability::logged)) {
         return stop_for({store_->why(), home_.db() + "/chain", "free space on the disk"});
     }
-    // Read now, while they wait: the block that takes them finds these accounts in memory.
-    for (const Address& recipient : recipients)
-        static_cast<void>(state->account(recipient));
     const bool instant = source_->options().mode == node::SoleProducer::Mode::instant;
     bool any_pending = false;
     for (auto& answer : answers) {
@@ -135,6 +132,9 @@ void NodeDaemon::admit(std::vector<Submission> submissions) {
             answer.reply(std::move(answer.result));
         }
     }
+    // Nobody waits for this any more; the block that takes them finds these accounts in memory.
+    for (const Address& recipient : recipients)
+        static_cast<void>(state->account(recipient));
     if (any_pending) step(node::BlockSource::TransactionsWait{});
 }
 
