@@ -77,7 +77,7 @@ class Folder {
 
 /// True when it was accepted.
 bool check(ByteView bytes) {
-    (void)aot::stated_stack_bytes(bytes);
+    (void)aot::stated_sizes(bytes);
     const auto decoded = aot::decode_image(bytes);
     const auto loaded = aot::LoadedImage::load(bytes);
     if (!decoded) {
