@@ -38,8 +38,6 @@ double wall_ms() {
     return std::chrono::duration<double, std::milli>(time).count();
 }
 
-}  // namespace
-
 struct Times {
     std::vector<double> all;
     std::vector<double> run;  ///< what of it the worker ran
