@@ -200,6 +200,8 @@ void TaskRunner::State::on_result(const std::shared_ptr<Running>& task) {
             count(*task, progress->fuel);
             task->progress(progress->fuel);
         } else if (const auto* refusal = std::get_if<sandbox::Refusal>(&**event)) {
+            // Of machine code it may be the outline's fault: the module itself says.
+            if (task->is_compiled) return end_badly(task, refusal->failure.text());
             return fail(task, types::LeaseRefusal::module_refused, refusal->failure.text());
         } else if (const auto* failure = std::get_if<Failure>(&**event)) {
             return end_badly(task, failure->text());
