@@ -14,11 +14,13 @@
 namespace millrace::aot {
 namespace {
 
-constexpr std::array<std::uint8_t, 8> magic{'M', 'L', 'R', 'C', 'O', 'D', 'E', 1};
+constexpr std::array<std::uint8_t, 8> magic{'M', 'L', 'R', 'C', 'O', 'D', 'E', 2};
 constexpr std::size_t target_size = 32;
 constexpr std::size_t digest_size = 32;
-// magic, engine, fuel table, convention, target, module, stack bytes, functions, code bytes
-constexpr std::size_t header_size = 8 + 4 + 4 + 4 + target_size + 32 + 8 + 8 + 8;
+// magic, engine, fuel table, convention, target, module
+constexpr std::size_t stack_place = 8 + 4 + 4 + 4 + target_size + 32;
+// stack bytes, functions, outline bytes, code bytes
+constexpr std::size_t header_size = stack_place + 8 + 8 + 8 + 8;
 
 template <typename Word>
 void put(Bytes& target, Word word) {
@@ -51,13 +53,9 @@ std::uint32_t table_of(Metering metering) {
     return metering == Metering::exact ? wasm::fuel::table_version : 0;
 }
 
-/// All of an image but its code, which stays where it is.
-struct CheckedImage {
-    Image image;
-    ByteView code;
-};
+}  // namespace
 
-Outcome<CheckedImage> check(ByteView bytes, Metering metering, Digest wanted) {
+Outcome<ImageView> view_image(ByteView bytes, Metering metering, Digest wanted) {
     if (bytes.size() < header_size + digest_size) return Err{refused("it is too short")};
     ByteView rest = bytes;
     if (!std::ranges::equal(rest.first(magic.size()), magic))
@@ -73,7 +71,7 @@ Outcome<CheckedImage> check(ByteView bytes, Metering metering, Digest wanted) {
     rest = rest.subspan(target_size);
     if (convention > static_cast<std::uint32_t>(Convention::tail))
         return Err{refused("it has an unknown convention")};
-    CheckedImage checked;
+    ImageView checked;
     Image& image = checked.image;
     image.metering = metering;
     image.convention = static_cast<Convention>(convention);
@@ -81,10 +79,12 @@ Outcome<CheckedImage> check(ByteView bytes, Metering metering, Digest wanted) {
     rest = rest.subspan(32);
     image.stack_bytes = take<std::uint64_t>(rest);
     const auto functions = take<std::uint64_t>(rest);
+    const auto outline_size = take<std::uint64_t>(rest);
     const auto code_size = take<std::uint64_t>(rest);
     if (functions > wasm::functions_max) return Err{refused("it has too many functions")};
     if (code_size > image_code_max) return Err{refused("it has too much code")};
-    if (rest.size() != 8 * functions + code_size + digest_size)
+    if (outline_size > wasm::module_bytes_max) return Err{refused("it has too large an outline")};
+    if (rest.size() != 8 * functions + outline_size + code_size + digest_size)
         return Err{refused("it does not have the length that it states")};
     const ByteView digest = bytes.last(digest_size);
     if (wanted == Digest::check &&
@@ -98,16 +98,16 @@ Outcome<CheckedImage> check(ByteView bytes, Metering metering, Digest wanted) {
             return Err{refused("a function lies outside its code")};
         image.functions.push_back({offset, thunk});
     }
-    checked.code = rest.first(static_cast<std::size_t>(code_size));
+    checked.outline = rest.first(static_cast<std::size_t>(outline_size));
+    checked.code = rest.subspan(checked.outline.size(), static_cast<std::size_t>(code_size));
     return checked;
 }
-
-}  // namespace
 
 Bytes encode_image(const Image& image) {
     MILLRACE_ASSERT(image.code.size() <= image_code_max);
     Bytes bytes;
-    bytes.reserve(header_size + 8 * image.functions.size() + image.code.size() + digest_size);
+    bytes.reserve(header_size + 8 * image.functions.size() + image.outline.size() +
+                  image.code.size() + digest_size);
     bytes.insert(bytes.end(), magic.begin(), magic.end());
     put(bytes, engine_version);
     put(bytes, table_of(image.metering));
@@ -117,11 +117,13 @@ Bytes encode_image(const Image& image) {
     bytes.insert(bytes.end(), image.module.view().begin(), image.module.view().end());
     put(bytes, image.stack_bytes);
     put(bytes, std::uint64_t{image.functions.size()});
+    put(bytes, std::uint64_t{image.outline.size()});
     put(bytes, std::uint64_t{image.code.size()});
     for (const FunctionEntry& entry : image.functions) {
         put(bytes, entry.offset);
         put(bytes, entry.thunk);
     }
+    bytes.insert(bytes.end(), image.outline.begin(), image.outline.end());
     bytes.insert(bytes.end(), image.code.begin(), image.code.end());
     const Hash32 digest = crypto::sha256(bytes);
     bytes.insert(bytes.end(), digest.view().begin(), digest.view().end());
@@ -129,22 +131,27 @@ Bytes encode_image(const Image& image) {
 }
 
 Outcome<Image> decode_image(ByteView bytes, Metering metering, Digest digest) {
-    MILLRACE_TRY(CheckedImage checked, check(bytes, metering, digest));
+    MILLRACE_TRY(ImageView checked, view_image(bytes, metering, digest));
+    checked.image.outline = to_bytes(checked.outline);
     checked.image.code.assign(checked.code.begin(), checked.code.end());
     return std::move(checked.image);
 }
 
 Outcome<void> check_image(ByteView bytes, const Hash32& module) {
-    MILLRACE_TRY(const CheckedImage checked, check(bytes, Metering::exact, Digest::check));
+    MILLRACE_TRY(const ImageView checked, view_image(bytes, Metering::exact, Digest::check));
     if (checked.image.module != module) return Err{refused("it is another module's")};
     return {};
 }
 
-std::uint64_t stated_stack_bytes(ByteView bytes) noexcept {
-    constexpr std::size_t place = 8 + 4 + 4 + 4 + target_size + 32;
-    if (bytes.size() < place + 8) return 0;
-    ByteView field = bytes.subspan(place);
-    return take<std::uint64_t>(field);
+StatedSizes stated_sizes(ByteView bytes) noexcept {
+    if (bytes.size() < header_size) return {};
+    ByteView fields = bytes.subspan(stack_place);
+    StatedSizes stated;
+    stated.stack = take<std::uint64_t>(fields);
+    (void)take<std::uint64_t>(fields);  // functions
+    stated.outline = take<std::uint64_t>(fields);
+    stated.outline = std::min(stated.outline, wasm::module_bytes_max);
+    return stated;
 }
 
 }  // namespace millrace::aot

@@ -13,6 +13,7 @@ Image sample() {
     image.module = crypto::sha256(as_bytes("a module"));
     image.stack_bytes = 123'456;
     image.functions = {{0, 16}, {48, 32}};
+    image.outline = to_bytes(as_bytes("an outline"));
     image.code.assign(64, 0xcc);
     return image;
 }
@@ -28,7 +29,9 @@ TEST(Image, survives_a_round_trip) {
     ASSERT_EQ(decoded->functions.size(), 2U);
     EXPECT_EQ(decoded->functions[1].offset, 48U);
     EXPECT_EQ(decoded->functions[1].thunk, 32U);
-    EXPECT_EQ(stated_stack_bytes(bytes), 123'456U);
+    EXPECT_EQ(decoded->outline, image.outline);
+    EXPECT_EQ(stated_sizes(bytes).stack, 123'456U);
+    EXPECT_EQ(stated_sizes(bytes).outline, image.outline.size());
 }
 
 TEST(Image, every_truncation_and_every_addition_is_refused) {

@@ -210,7 +210,8 @@ class Tier : public wasm::NativeTier {
         auto image = source_(*instance.module);
         if (!image) return image.error().text();
         const wasm::ModuleData& module = instance.module->data();
-        if (image.value()->module() != crypto::sha256(module.bytes))
+        if (image.value()->module() !=
+            (module.outlined ? *module.outlined : crypto::sha256(module.bytes)))
             return "the compiled code is that of another module";
         if (image.value()->function_count() != module.bodies.size())
             return "the compiled code lacks functions of the module";
@@ -334,31 +335,6 @@ class Tier : public wasm::NativeTier {
 };
 
 }  // namespace
-
-Outcome<std::shared_ptr<const LoadedImage>> LoadedImage::load(ByteView bytes, Metering metering,
-                                                              Digest digest) {
-    MILLRACE_TRY(Image image, decode_image(bytes, metering, digest));
-    const auto failure = [] {
-        return Failure{"this machine gives no executable memory for the compiled module", "",
-                       "use the interpreter (--tier interp)"};
-    };
-    const std::size_t size = std::max(
-        machine_page, (image.code.size() + machine_page - 1) / machine_page * machine_page);
-    Mapping mapping{size, PROT_READ | PROT_WRITE};
-    if (mapping.data() == nullptr) return Err{failure()};
-    std::ranges::copy(image.code, mapping.data());  // which may be empty
-    if (mprotect(mapping.data(), size, PROT_READ | PROT_EXEC) != 0) return Err{failure()};
-    std::shared_ptr<LoadedImage> loaded{new LoadedImage};
-    image.code = {};
-    loaded->image_ = std::move(image);
-    loaded->code_ = mapping.release();
-    loaded->code_size_ = size;
-    return std::shared_ptr<const LoadedImage>{std::move(loaded)};
-}
-
-LoadedImage::~LoadedImage() {
-    if (code_ != nullptr) munmap(const_cast<std::uint8_t*>(code_), code_size_);
-}
 
 bool prepare_thread() {
     return prepare_for_faults();

@@ -33,11 +33,17 @@ class LoadedImage {
     static Outcome<std::shared_ptr<const LoadedImage>> load(ByteView bytes,
                                                             Metering metering = Metering::exact,
                                                             Digest digest = Digest::check);
+    /// Maps an ImageFile (image_file.hpp) by its descriptor, which may be closed afterwards. Takes
+    /// the time of a few system calls, whatever the size; the digest was its maker's to check.
+    static Outcome<std::shared_ptr<const LoadedImage>> map(int file, std::uint64_t offset,
+                                                           std::uint64_t size);
     ~LoadedImage();
     LoadedImage(const LoadedImage&) = delete;
     LoadedImage& operator=(const LoadedImage&) = delete;
 
     [[nodiscard]] const Hash32& module() const noexcept { return image_.module; }
+    /// For wasm::Module::load_outline(), with module().
+    [[nodiscard]] ByteView outline() const noexcept { return outline_; }
     [[nodiscard]] Convention convention() const noexcept { return image_.convention; }
     [[nodiscard]] std::uint64_t stack_bytes() const noexcept { return image_.stack_bytes; }
     [[nodiscard]] std::size_t function_count() const noexcept { return image_.functions.size(); }
@@ -49,9 +55,12 @@ class LoadedImage {
 
   private:
     LoadedImage() = default;
-    Image image_;  ///< its code is in code_
+    Image image_;       ///< its code is in code_
+    ByteView outline_;  ///< in image_ or file_
     const std::uint8_t* code_ = nullptr;
     std::size_t code_size_ = 0;
+    const std::uint8_t* file_ = nullptr;  ///< all of it, to be read, when it was mapped
+    std::size_t file_size_ = 0;
 };
 
 /// The code of a module; a Failure when there is none.

@@ -128,7 +128,7 @@ Outcome<PhaseTimes> run_block(node::Chain& chain, TimedStore& store, mempool::Po
             static_cast<void>(state->account(*arrival.transaction.transaction.transaction.to));
             if (!pool.add(std::move(arrival.transaction), known))
                 return wrong("a transfer is refused by the pool");
-            log.put(state::Table::pool, hash.view(), std::move(arrival.encoded));
+            log.put(state::Table::pool, hash.view(), arrival.encoded);
         }
     }
     times[BlockReport::admit] = ms_since(begin);

@@ -102,11 +102,15 @@ int main(int argc, char** argv) {
     render->add_option("--out", render_options.out, "keep the tiles in this folder")
         ->check(CLI::ExistingDirectory);
 
-    int task_runs = 50;
+    TaskOptions task_options;
     auto* task = app.add_subcommand("task", "what a task costs beside its work");
-    task->add_option("--runs", task_runs, "runs")
+    task->add_option("--runs", task_options.run_count, "runs")
         ->check(CLI::Range(1, 10000))
         ->capture_default_str();
+    task->add_option("--module", task_options.module,
+                     "also a large module (compiled first), with arguments after --")
+        ->check(CLI::ExistingFile);
+    task->add_option("arguments", task_options.arguments, "with which it soon ends");
 
     CheckpointOptions checkpoint_options;
     checkpoint_options.folder = build / "libexec" / "bench";
@@ -182,7 +186,7 @@ int main(int argc, char** argv) {
         if (*render) return print(measure_render(render_options));
         if (*block) return print(measure_blocks(block_options));
         if (*checkpoints) return print(measure_checkpoints(checkpoint_options));
-        if (*task) return print(measure_task(task_runs));
+        if (*task) return print(measure_task(task_options));
         if (*evm) return run_evm(evm_options, json);
         if (*node) return run_node(node_options, json, markdown);
         return run_wasm(wasm_options, json, markdown);

@@ -12,6 +12,7 @@
 #include "compiler/stack_bound.hpp"
 #include "crypto/hash.hpp"
 #include "wasm/module_data.hpp"
+#include "wasm/outline.hpp"
 
 namespace millrace::compiler {
 namespace {
@@ -117,6 +118,7 @@ Outcome<aot::Image> compile_module(const wasm::Module& loaded, const CompileOpti
         frames[index].bytes += linked.frame_bytes.at(name);
     }
     image.stack_bytes = stack_bound(frames);
+    image.outline = wasm::outline_of(module);
     image.code = std::move(linked.code);
     return image;
 }

@@ -62,15 +62,20 @@ wasi::SharedBytes CompiledModules::look(const Hash32& hash) {
     return found.image;
 }
 
+wasi::SharedBytes CompiledModules::find_ready(const Hash32& hash) {
+    if (policy_.tier() == Tier::interp || policy_.state(hash) == State::refused) return nullptr;
+    auto image = look(hash);
+    if (!image) return nullptr;
+    policy_.set(hash, State::ready);
+    ++counts_.tasks;
+    return image;
+}
+
 void CompiledModules::find(const Hash32& hash, const wasi::SharedBytes& module,
                            const ImageReady& ready) {
     const State state = policy_.state(hash);
     if (policy_.tier() == Tier::interp || state == State::refused) return ready(nullptr);
-    if (auto image = look(hash)) {
-        policy_.set(hash, State::ready);
-        ++counts_.tasks;
-        return ready(std::move(image));
-    }
+    if (auto image = find_ready(hash)) return ready(std::move(image));
     if (state == State::ready) policy_.set(hash, State::cold);  // evicted since
     if (policy_.tier() != Tier::aot) return ready(nullptr);
     if (!compile(hash, module, ready)) ready(nullptr);

@@ -35,6 +35,9 @@ class CompiledModules {
     /// Kills a compiler that still runs.
     ~CompiledModules();
 
+    /// The image of a module that is compiled already; null: ask find().
+    wasi::SharedBytes find_ready(const Hash32& hash);
+
     /// `hash` is the module's SHA-256. `ready` gets its image, or null: interpret. It is called at
     /// once, except with Tier::aot, where it may be called on a later turn.
     using ImageReady = std::function<void(wasi::SharedBytes image)>;

@@ -87,6 +87,10 @@ class NodeDaemon final : public node::Backend, public rpc::Handler {
     void on_closed(std::uint64_t session_id) override;
 
   private:
+    /// Transactions, and likewise controls, handed over and not yet taken by the loop; the next is
+    /// refused.
+    static constexpr std::size_t inbox_count_max = 131'072;
+
     struct Submission {
         mempool::PooledTransaction transaction;
         Bytes encoded;  ///< for the pool's log

@@ -18,13 +18,15 @@ namespace {
 constexpr Duration wall_time_min{1'000};
 /// Processes that wait for a task; a few megabytes each, mostly shared.
 constexpr std::size_t workers_ahead = 2;
+/// Modules whose SHA-256 is remembered by their content's address.
+constexpr std::size_t known_modules_max = 1'024;
 
 struct Running {
     prov::RunTask request;
     TaskRunner::Progress progress;
     TaskRunner::Done done;
     std::unique_ptr<sandbox::Worker> worker;
-    wasi::SharedBytes module;
+    wasi::SharedBytes module;  ///< null while machine code is all that is needed of it
     Hash32 module_hash;
     bool is_compiled = false;
     Fuel told;  ///< of what the module was interpreted for
@@ -39,6 +41,10 @@ struct TaskRunner::State {
     std::map<Hash32, std::shared_ptr<Running>> running;
 
     CompiledModules compiled;
+    /// What a module's content hashes to. Whoever finds it here has the same bytes, because a
+    /// BlobId fixes them, and its image in the cache stands for all of them: a module that was seen
+    /// before need not even be opened.
+    std::map<crypto::BlobId, Hash32> known_modules;
     sandbox::WorkerPool workers{{}, workers_ahead};
 
     State(AgentBase& owner, CompiledModules::Options options)
@@ -46,7 +52,9 @@ struct TaskRunner::State {
         workers.fill();
     }
 
-    Outcome<sandbox::WorkerTask> load(const prov::RunTask& request);
+    Outcome<Bytes> open(const types::SealedBlob& blob, const prov::RunTask& request);
+    Outcome<sandbox::WorkerTask> load_inputs(const prov::RunTask& request);
+    Outcome<void> load_module(Running& task);
     void start(const std::shared_ptr<Running>& task);
     void launch(const std::shared_ptr<Running>& task, const sandbox::WorkerTask& input);
     void run_interpreted(const std::shared_ptr<Running>& task, const std::string& why);
@@ -62,21 +70,31 @@ struct TaskRunner::State {
     void unwatch_worker(Running& task);
 };
 
-Outcome<sandbox::WorkerTask> TaskRunner::State::load(const prov::RunTask& request) {
-    const auto open = [&](const types::SealedBlob& blob) -> Outcome<wasi::SharedBytes> {
-        MILLRACE_TRY(Bytes content,
-                     base.blobs().open_sealed(blob, request.key, types::blob_size_max));
-        return wasi::SharedBytes{std::make_shared<const Bytes>(std::move(content))};
-    };
-    sandbox::WorkerTask task;
-    MILLRACE_TRY(task.module, open(request.task.module));
+Outcome<Bytes> TaskRunner::State::open(const types::SealedBlob& blob,
+                                       const prov::RunTask& request) {
+    return base.blobs().open_sealed(blob, request.key, types::blob_size_max);
+}
+
+/// All of the task but its module.
+Outcome<sandbox::WorkerTask> TaskRunner::State::load_inputs(const prov::RunTask& request) {
     std::vector<wasi::SharedBytes> contents;
     for (const auto& file : request.task.files) {
-        MILLRACE_TRY(auto content, open(file.blob));
-        contents.push_back(std::move(content));
+        MILLRACE_TRY(Bytes content, open(file.blob, request));
+        contents.push_back(std::make_shared<const Bytes>(std::move(content)));
     }
+    sandbox::WorkerTask task;
     task.input = wasi::task_input(request.task, std::move(contents));
     return task;
+}
+
+Outcome<void> TaskRunner::State::load_module(Running& task) {
+    const types::SealedBlob& blob = task.request.task.module;
+    MILLRACE_TRY(Bytes content, open(blob, task.request));
+    task.module = std::make_shared<const Bytes>(std::move(content));
+    task.module_hash = crypto::sha256(*task.module);
+    if (known_modules.size() >= known_modules_max) known_modules.clear();
+    known_modules.insert_or_assign(blob.plain, task.module_hash);
+    return {};
 }
 
 bool TaskRunner::State::is_running(const std::shared_ptr<Running>& task) const {
@@ -85,7 +103,7 @@ bool TaskRunner::State::is_running(const std::shared_ptr<Running>& task) const {
 }
 
 void TaskRunner::State::start(const std::shared_ptr<Running>& task) {
-    auto input = load(task->request);
+    auto input = load_inputs(task->request);
     if (!input) return fail(task, types::LeaseRefusal::failed, input.error().text());
     task->started_ms = base.loop().now().ms;
     const Instant deadline{static_cast<std::int64_t>(task->request.deadline) * 1000};
@@ -94,8 +112,15 @@ void TaskRunner::State::start(const std::shared_ptr<Running>& task) {
             task->timer = 0;
             fail(task, types::LeaseRefusal::failed, "the lease's deadline passed");
         });
-    task->module = input->module;
-    task->module_hash = crypto::sha256(*task->module);
+    if (const auto known = known_modules.find(task->request.task.module.plain);
+        known != known_modules.end()) {
+        task->module_hash = known->second;
+        input->compiled = compiled.find_ready(task->module_hash);
+        if (input->compiled) return launch(task, *input);
+    }
+    if (const auto loaded = load_module(*task); !loaded)
+        return fail(task, types::LeaseRefusal::failed, loaded.error().text());
+    input->module = task->module;
     compiled.find(task->module_hash, task->module,
                   [this, task, input = std::move(*input)](wasi::SharedBytes image) mutable {
                       if (!is_running(task)) return;  // killed while its module was compiled
@@ -108,7 +133,7 @@ void TaskRunner::State::launch(const std::shared_ptr<Running>& task,
                                const sandbox::WorkerTask& input) {
     task->is_compiled = input.compiled != nullptr;
     auto worker = workers.start(input);
-    if (!worker) return fail(task, types::LeaseRefusal::failed, worker.error().text());
+    if (!worker) return end_badly(task, worker.error().text());
     task->worker = std::make_unique<sandbox::Worker>(std::move(*worker));
     base.loop().post([this] { workers.fill(); });  // after what this turn is for
     feed(task);
@@ -127,8 +152,11 @@ void TaskRunner::State::run_interpreted(const std::shared_ptr<Running>& task,
     base.loop().post([this, task] {
         task->worker.reset();
         if (!is_running(task)) return;
-        const auto input = load(task->request);
+        auto input = load_inputs(task->request);
         if (!input) return fail(task, types::LeaseRefusal::failed, input.error().text());
+        if (const auto loaded = load_module(*task); !loaded)
+            return fail(task, types::LeaseRefusal::failed, loaded.error().text());
+        input->module = task->module;
         launch(task, *input);
     });
 }
@@ -172,6 +200,8 @@ void TaskRunner::State::on_result(const std::shared_ptr<Running>& task) {
             count(*task, progress->fuel);
             task->progress(progress->fuel);
         } else if (const auto* refusal = std::get_if<sandbox::Refusal>(&**event)) {
+            // Of machine code it may be the outline's fault: the module itself says.
+            if (task->is_compiled) return end_badly(task, refusal->failure.text());
             return fail(task, types::LeaseRefusal::module_refused, refusal->failure.text());
         } else if (const auto* failure = std::get_if<Failure>(&**event)) {
             return end_badly(task, failure->text());

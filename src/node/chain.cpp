@@ -250,7 +250,7 @@ bool Chain::rollback(Height height) {
 void Chain::override_state(state::StateDiff diff) {
     State& chain = *state_;
     MILLRACE_ASSERT(chain.development);
-    state::StateDiff all = chain.with_overrides(diff);
+    state::StateDiff all = chain.with_overrides(std::move(diff));
     chain.overrides = std::make_shared<const state::StateDiff>(std::move(all));
     chain.publish();
 }

@@ -153,7 +153,7 @@ Outcome<Head> begin_with(state::KeyValueStore& store, state::StateDatabase& data
         if (is_last) {
             const Hash32 root = database.stage(Height{}, part, batch);
             if (in_parts) batch.erase(Table::meta, as_bytes(genesis_begun_key));
-            batch.put(Table::meta, as_bytes(genesis_text_key), to_bytes(file.text_hash().view()));
+            batch.put(Table::meta, as_bytes(genesis_text_key), file.text_hash().view());
             result = begin(store, file.genesis(), root, batch);
             return result.has_value();
         }

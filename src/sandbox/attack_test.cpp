@@ -2,7 +2,7 @@
 // Copyright the Millrace authors.
 
 // Native code in the worker's place, as if the engine had a fault: everything that reaches beyond
-// its own memory and its two pipes fails (docs/sandbox.md). probe_main.cpp has the list.
+// its own memory and its two ends fails (docs/sandbox.md). probe_main.cpp has the list.
 
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
@@ -15,6 +15,7 @@
 #include "crypto/hash.hpp"
 #include "sandbox/worker.hpp"
 #include "wasi/samples.hpp"
+#include "wasm/outline.hpp"
 
 namespace millrace::sandbox {
 namespace {
@@ -138,6 +139,7 @@ WorkerTask task_with_code(Bytes code) {
     image.module = crypto::sha256(*task.module);
     image.stack_bytes = 1 << 20;
     image.functions = {{0, 0}};
+    image.outline = wasm::outline_of((*wasm::Module::load(*task.module))->data());
     image.code = std::move(code);
     task.compiled = std::make_shared<const Bytes>(aot::encode_image(image));
     return task;

@@ -32,6 +32,9 @@ class Cgroup {
     /// Isolation::memory_cgroup and Isolation::process_cgroup, as far as they stand.
     [[nodiscard]] std::uint32_t walls() const noexcept { return walls_; }
 
+    /// One for each hierarchy it is in; none where no group could be made.
+    [[nodiscard]] const std::vector<std::string>& folders() const noexcept { return folders_; }
+
   private:
     bool enter(const std::string& parent, pid_t pid,
                const std::vector<std::pair<std::string, std::string>>& settings);

@@ -71,8 +71,7 @@ bool limit(__rlimit_resource resource, std::uint64_t value) {
 
 /// The same for every task.
 bool limit_always() {
-    return limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) &&
-           limit(RLIMIT_NOFILE, is_sanitized ? 16 : 0) && limit(RLIMIT_NPROC, 0) &&
+    return limit(RLIMIT_CORE, 0) && limit(RLIMIT_FSIZE, 0) && limit(RLIMIT_NPROC, 0) &&
            limit(RLIMIT_MEMLOCK, 0);
 }
 
@@ -205,7 +204,12 @@ Outcome<Lockdown> Lockdown::begin(pid_t parent) {
     return Lockdown{std::move(state)};
 }
 
+void Lockdown::refuse_descriptors() {
+    state_->has_limits = limit(RLIMIT_NOFILE, is_sanitized ? 16 : 0) && state_->has_limits;
+}
+
 Outcome<Isolation> Lockdown::close(const LockdownLimits& limits) {
+    refuse_descriptors();
     Isolation isolation = state_->isolation;
     if (limit_resources(limits) && state_->has_limits)
         isolation.walls |= Isolation::resource_limits;

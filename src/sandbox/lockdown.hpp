@@ -24,7 +24,7 @@ struct LockdownLimits {
 /// without which close() fails.
 ///
 ///     MILLRACE_TRY(Lockdown lockdown, Lockdown::begin(parent));   // own namespaces, no privileges
-///     ... read the limits, and code that is to become executable: from the parent, not a task's
+///     ... read the limits, and take code that is to be executable: from the parent, not a task's
 ///     MILLRACE_TRY(const Isolation isolation, lockdown.close(limits));
 ///
 /// After close() it can compute, read descriptor 0, write descriptors 1 and 2, and exit; any other
@@ -36,6 +36,8 @@ class Lockdown {
     Lockdown(Lockdown&&) noexcept;
     Lockdown& operator=(Lockdown&&) = delete;
     ~Lockdown();
+    /// No new descriptors from here on, as after close(). Before it the parent may hand over one.
+    void refuse_descriptors();
     Outcome<Isolation> close(const LockdownLimits& limits);
 
   private:

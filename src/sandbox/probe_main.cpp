@@ -216,6 +216,7 @@ Outcome<void> lock(std::string_view& what, pid_t parent) {
     const bool is_half = starts("half: ");
     MILLRACE_TRY(auto lockdown, sandbox::Lockdown::begin(parent));
     if (read(0, wire.data(), wire.size()) != ssize_t{wire.size()}) _exit(3);
+    lockdown.refuse_descriptors();
     sandbox::Isolation isolation;
     if (!is_half) {
         MILLRACE_TRY(isolation, lockdown.close(sandbox::decode_plan(wire).limits));

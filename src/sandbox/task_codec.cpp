@@ -222,7 +222,7 @@ Bytes encode_task(const WorkerTask& task) {
     RlpWriter writer;
     const wasi::TaskInput& input = task.input;
     const auto list = writer.begin_list();
-    writer.write(ByteView{*task.module});
+    writer.write(task.compiled ? ByteView{} : ByteView{*task.module});
     write_texts(writer, input.arguments);
     const auto environment = writer.begin_list();
     for (const auto& [name, value] : input.environment) {
@@ -294,6 +294,7 @@ Bytes encode_plan(const WorkerPlan& plan) {
     append_u64(wire, plan.limits.data_bytes);
     append_u64(wire, plan.limits.cpu_seconds);
     append_u64(wire, plan.image_size);
+    append_u64(wire, plan.image_offset);
     return wire;
 }
 
@@ -302,7 +303,8 @@ WorkerPlan decode_plan(std::span<const std::uint8_t, worker_plan_size> wire) {
     return {.limits = {.address_space = load_u64(bytes.subspan(0)),
                        .data_bytes = load_u64(bytes.subspan(8)),
                        .cpu_seconds = load_u64(bytes.subspan(16))},
-            .image_size = load_u64(bytes.subspan(24))};
+            .image_size = load_u64(bytes.subspan(24)),
+            .image_offset = load_u64(bytes.subspan(32))};
 }
 
 Bytes encode_event(const WorkerEvent& event) {
@@ -358,15 +360,29 @@ Outcome<std::optional<WorkerEvent>> WorkerReader::next() {
     return std::optional<WorkerEvent>{std::move(event).value()};
 }
 
-Outcome<LoadedModule> load_here(ByteView module) {
-    const auto start = std::chrono::steady_clock::now();
-    auto loaded = wasm::Module::load(module);
+namespace {
+
+using Loaded = Result<std::shared_ptr<const wasm::Module>, wasm::ModuleError>;
+
+Outcome<LoadedModule> check(Loaded loaded, std::chrono::steady_clock::time_point start) {
     if (!loaded) {
         return Err{Failure{loaded.error().text(), "",
                            "build it for WASI preview 1 within profile det-1 (docs/formats)"}};
     }
     if (auto refused = wasi::check_command(**loaded)) return Err{std::move(*refused)};
     return LoadedModule{std::move(loaded).value(), microseconds_since(start)};
+}
+
+}  // namespace
+
+Outcome<LoadedModule> load_here(ByteView module) {
+    const auto start = std::chrono::steady_clock::now();
+    return check(wasm::Module::load(module), start);
+}
+
+Outcome<LoadedModule> load_here(const aot::LoadedImage& compiled) {
+    const auto start = std::chrono::steady_clock::now();
+    return check(wasm::Module::load_outline(compiled.outline(), compiled.module()), start);
 }
 
 Outcome<WorkerReport> run_here(const LoadedModule& loaded, const wasi::TaskInput& input,
@@ -390,11 +406,12 @@ Outcome<WorkerReport> run_here(const LoadedModule& loaded, const wasi::TaskInput
 }
 
 Outcome<WorkerReport> run_here(const WorkerTask& task) {
-    MILLRACE_TRY(const LoadedModule loaded, load_here(*task.module));
-    std::shared_ptr<const aot::LoadedImage> compiled;
-    if (task.compiled) {
-        MILLRACE_TRY(compiled, aot::LoadedImage::load(*task.compiled));
+    if (!task.compiled) {
+        MILLRACE_TRY(const LoadedModule loaded, load_here(*task.module));
+        return run_here(loaded, task.input);
     }
+    MILLRACE_TRY(auto compiled, aot::LoadedImage::load(*task.compiled));
+    MILLRACE_TRY(const LoadedModule loaded, load_here(*compiled));
     return run_here(loaded, task.input, {}, std::move(compiled));
 }
 

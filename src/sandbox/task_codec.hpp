@@ -14,22 +14,22 @@
 #include "sandbox/lockdown.hpp"
 #include "wasi/run.hpp"
 
-/// What a parent and its worker say to each other, over two pipes (docs/sandbox.md).
+/// What a parent and its worker say to each other, over a socket and a pipe (docs/sandbox.md).
 ///
-/// To the worker: one WorkerPlan; the image, which the worker makes executable; and, after it has
-/// locked itself, u64 LE size, then canonical RLP of one WorkerTask; nothing more.
-/// From the worker: frames of u8 type, u64 LE size, payload: Ready first, Progress now and then,
-/// and one WorkerReport, Refusal or Failure last.
+/// To the worker: one WorkerPlan, and with it the descriptor of the image, which the worker maps;
+/// and, after it has locked itself, u64 LE size, then canonical RLP of one WorkerTask; nothing
+/// more. From the worker: frames of u8 type, u64 LE size, payload: Ready first, Progress now and
+/// then, and one WorkerReport, Refusal or Failure last.
 ///
 /// The parent takes the worker for captured: sizes are bounded before memory is given, and the
 /// hashes of a report are computed again from what it delivers.
 namespace millrace::sandbox {
 
 struct WorkerTask {
-    wasi::SharedBytes module;
+    wasi::SharedBytes module;  ///< may be null beside `compiled`, and does not leave this process
     wasi::TaskInput input;
     /// The module's image (aot/image.hpp), checked; null: it is interpreted. Not in the frame: it
-    /// comes before, with the plan.
+    /// comes before, with the plan. It is all that the worker needs of the module.
     wasi::SharedBytes compiled = nullptr;
 };
 
@@ -59,9 +59,11 @@ using WorkerEvent = std::variant<Ready, Progress, WorkerReport, Refusal, Failure
 /// From the parent, which is trusted; read before the lockdown that it describes.
 struct WorkerPlan {
     LockdownLimits limits;
-    std::uint64_t image_size = 0;  ///< bytes that follow; 0: interpret
+    /// Of the image in the file whose descriptor comes with the plan; no size, no file: interpret.
+    std::uint64_t image_size = 0;
+    std::uint64_t image_offset = 0;
 };
-constexpr std::size_t worker_plan_size = 32;
+constexpr std::size_t worker_plan_size = 40;
 Bytes encode_plan(const WorkerPlan& plan);
 WorkerPlan decode_plan(std::span<const std::uint8_t, worker_plan_size> wire);
 
@@ -95,6 +97,9 @@ struct LoadedModule {
 
 /// Decodes, validates, and checks that a task may be made of it. The Failure is a refusal.
 Outcome<LoadedModule> load_here(ByteView module);
+/// The same of a module's machine code, from the outline in it: nothing is validated again, because
+/// the code was made of a validated module (aot/image.hpp).
+Outcome<LoadedModule> load_here(const aot::LoadedImage& compiled);
 
 /// Runs the task in this process, without any sandbox: what the worker does inside, and what
 /// `--no-sandbox` asks for.

@@ -21,6 +21,7 @@
 #include "aot/abi.hpp"
 #include "base/overload.hpp"
 #include "sandbox/cgroup.hpp"
+#include "sandbox/channel.hpp"
 
 namespace millrace::sandbox {
 namespace {
@@ -36,12 +37,14 @@ constexpr bool limits_address_space = true;
 /// What a worker needs beyond what the task is given: the program itself, allocator slack.
 constexpr std::uint64_t address_space_base = 512ull << 20;
 
-/// Memory that holding and running `task` may take. The module is decoded into several forms;
-/// growing memories and buffers are copied once while they grow.
+/// Memory that holding and running `task` may take. The module, or of compiled code its outline, is
+/// decoded into several forms; growing memories and buffers are copied once while they grow.
 std::uint64_t memory_need(const WorkerTask& task, std::uint64_t frame_size) {
     const types::TaskLimits& limits = task.input.limits;
-    return address_space_base + 3 * frame_size + 40 * task.module->size() +
-           2 * limits.memory_bytes + 4 * limits.output_bytes;
+    const std::uint64_t module =
+        task.compiled ? aot::stated_sizes(*task.compiled).outline : task.module->size();
+    return address_space_base + 3 * frame_size + 40 * module + 2 * limits.memory_bytes +
+           4 * limits.output_bytes;
 }
 
 /// What compiled code adds: address space that is reserved, of which only a part is ever writable.
@@ -51,52 +54,11 @@ struct CompiledNeed {
 };
 CompiledNeed compiled_need(const WorkerTask& task) {
     if (!task.compiled) return {};
-    const std::uint64_t stack = aot::stated_stack_bytes(*task.compiled);
-    return {.reserved = aot::memory_reach + (std::uint64_t{1} << 20),
-            .writable = 3 * task.compiled->size() + stack + (std::uint64_t{4} << 20)};
-}
-
-class Fd {
-  public:
-    explicit Fd(int number = -1) noexcept : number_{number} {}
-    Fd(Fd&& other) noexcept : number_{std::exchange(other.number_, -1)} {}
-    Fd& operator=(Fd&& other) noexcept {
-        std::swap(number_, other.number_);
-        return *this;
-    }
-    ~Fd() { reset(); }
-    [[nodiscard]] int get() const noexcept { return number_; }
-    void reset() noexcept {
-        if (number_ >= 0) ::close(std::exchange(number_, -1));
-    }
-
-  private:
-    int number_;
-};
-
-Failure system_failure(std::string what) {
-    return {std::move(what), std::strerror(errno),
-            "check this machine's limits of processes and "
-            "open files"};
-}
-
-struct Pipe {
-    Fd read;
-    Fd write;
-};
-
-Outcome<Pipe> make_pipe() {
-    std::array<int, 2> ends{};
-    if (pipe2(ends.data(), O_CLOEXEC) != 0) return Err{system_failure("cannot make a pipe")};
-    Pipe made{Fd{ends[0]}, Fd{ends[1]}};
-    // In a process that closed its standard descriptors the ends could lie where the worker's go.
-    for (Fd* end : {&made.read, &made.write}) {
-        if (end->get() > 2) continue;
-        Fd moved{fcntl(end->get(), F_DUPFD_CLOEXEC, 3)};
-        if (moved.get() < 0) return Err{system_failure("cannot move a pipe")};
-        *end = std::move(moved);
-    }
-    return made;
+    const std::uint64_t stack = aot::stated_sizes(*task.compiled).stack;
+    // The image is mapped twice, to be read and to be run. Of its list of functions there are
+    // copies.
+    return {.reserved = aot::memory_reach + 2 * task.compiled->size() + (std::uint64_t{1} << 20),
+            .writable = task.compiled->size() + stack + (std::uint64_t{4} << 20)};
 }
 
 void set_non_blocking(int fd) {
@@ -115,11 +77,11 @@ struct Worker::State {
     Fd process;
     Fd task;
     Fd result;
-    /// What is still to be written: the plan, the image, the task.
+    /// What is still to be written: the plan, with the image's descriptor, and the task.
     Bytes plan;
-    wasi::SharedBytes image;
+    std::shared_ptr<const aot::ImageFile> image;  ///< null once it has been handed over
     Bytes frame;
-    std::vector<ByteView> outgoing;  ///< of these three, last first
+    std::vector<ByteView> outgoing;  ///< of these, last first
     std::uint64_t cpu_seconds = 0;
     WorkerReader reader{types::TaskLimits{}};
     std::unique_ptr<Cgroup> cgroup;
@@ -206,7 +168,7 @@ Outcome<Worker> Worker::prepare(const WorkerOptions& options) {
         return Err{Failure{"the task worker is missing", program,
                            "keep libexec/millrace-worker beside bin/, as it was installed"}};
     }
-    MILLRACE_TRY(Pipe task_pipe, make_pipe());
+    MILLRACE_TRY(Pipe task_pipe, make_one_way_socket());
     MILLRACE_TRY(Pipe result_pipe, make_pipe());
     const Fd null{open("/dev/null", O_WRONLY | O_CLOEXEC)};
     if (null.get() < 0) return Err{system_failure("cannot open /dev/null")};
@@ -227,15 +189,17 @@ Outcome<Worker> Worker::prepare(const WorkerOptions& options) {
     state->result = std::move(result_pipe.read);
     set_non_blocking(state->task.get());
     set_non_blocking(state->result.get());
-    (void)fcntl(state->task.get(), F_SETPIPE_SZ, 1 << 20);
     (void)fcntl(state->result.get(), F_SETPIPE_SZ, 1 << 20);
     return Worker{std::move(state)};
 }
 
-void Worker::give(const WorkerTask& task) {
+Outcome<void> Worker::give(const WorkerTask& task, std::shared_ptr<const aot::ImageFile> image) {
+    if (task.compiled && !image) {
+        MILLRACE_TRY(image, aot::ImageFile::make(*task.compiled));
+    }
     state_->reader = WorkerReader{task.input.limits};
     state_->frame = encode_task(task);
-    state_->image = task.compiled;
+    state_->image = std::move(image);
     const CompiledNeed compiled = compiled_need(task);
     const std::uint64_t need = memory_need(task, state_->frame.size()) + compiled.writable;
     const bool counts_writable = limits_address_space && task.compiled != nullptr;
@@ -243,11 +207,11 @@ void Worker::give(const WorkerTask& task) {
         {.limits = {.address_space = limits_address_space ? need + compiled.reserved : 0,
                     .data_bytes = counts_writable ? need : 0,
                     .cpu_seconds = state_->cpu_seconds},
-         .image_size = task.compiled ? task.compiled->size() : 0});
-    state_->outgoing = {state_->frame};
-    if (state_->image) state_->outgoing.emplace_back(*state_->image);
-    state_->outgoing.emplace_back(state_->plan);
+         .image_size = state_->image ? state_->image->size() : 0,
+         .image_offset = state_->image ? state_->image->offset() : 0});
+    state_->outgoing = {state_->frame, state_->plan};
     if (state_->cgroup) state_->cgroup->limit_memory(need);
+    return {};
 }
 
 bool Worker::is_alive() const noexcept {
@@ -257,19 +221,32 @@ bool Worker::is_alive() const noexcept {
 
 Outcome<Worker> Worker::start(const WorkerTask& task, const WorkerOptions& options) {
     MILLRACE_TRY(Worker worker, prepare(options));
-    worker.give(task);
+    MILLRACE_TRY_VOID(worker.give(task));
     return worker;
 }
 
+Outcome<std::shared_ptr<const aot::ImageFile>> WorkerPool::file_of(const WorkerTask& task) {
+    if (!task.compiled) return std::shared_ptr<const aot::ImageFile>{};
+    if (task.compiled == image_) return image_file_;
+    MILLRACE_TRY(auto made, aot::ImageFile::make(*task.compiled));
+    const bool keeps = task.compiled->size() <= kept_image_bytes_max;
+    image_ = keeps ? task.compiled : nullptr;
+    image_file_ = keeps ? made : nullptr;
+    return made;
+}
+
 Outcome<Worker> WorkerPool::start(const WorkerTask& task) {
+    MILLRACE_TRY(auto image, file_of(task));
     while (!workers_.empty()) {
         Worker worker = std::move(workers_.front());
         workers_.pop_front();
         if (!worker.is_alive()) continue;
-        worker.give(task);
+        MILLRACE_TRY_VOID(worker.give(task, std::move(image)));
         return worker;
     }
-    return Worker::start(task, options_);
+    MILLRACE_TRY(Worker worker, Worker::prepare(options_));
+    MILLRACE_TRY_VOID(worker.give(task, std::move(image)));
+    return worker;
 }
 
 WorkerPool::WorkerPool(WorkerOptions options, std::size_t size)
@@ -315,20 +292,11 @@ void Worker::write_some() {
             return;
         }
         ByteView& next = state_->outgoing.back();
-        // A worker that died makes this EPIPE; the signal must not take this process with it.
-        sigset_t pipe_signal;
-        sigset_t before;
-        sigemptyset(&pipe_signal);
-        sigaddset(&pipe_signal, SIGPIPE);
-        pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-        const ssize_t count = ::write(state_->task.get(), next.data(), next.size());
+        const ssize_t count =
+            send_with(state_->task.get(), next, state_->image ? state_->image->descriptor() : -1);
         const int error = errno;
-        if (count < 0 && error == EPIPE) {
-            const timespec at_once{};
-            sigtimedwait(&pipe_signal, nullptr, &at_once);
-        }
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
         if (count > 0) {
+            state_->image.reset();  // it went with the first byte
             next = next.subspan(static_cast<std::size_t>(count));
         } else if (error == EAGAIN) {
             return;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "aot/image_file.hpp"
 #include "base/failure.hpp"
 #include "base/time.hpp"
 #include "sandbox/task_codec.hpp"
@@ -52,8 +53,9 @@ class Worker {
 
     /// A process that has given up everything but what its task decides, and waits for that.
     static Outcome<Worker> prepare(const WorkerOptions& options = {});
-    /// Once.
-    void give(const WorkerTask& task);
+    /// Once. `image` is task.compiled as a file, when the caller has one already.
+    Outcome<void> give(const WorkerTask& task,
+                       std::shared_ptr<const aot::ImageFile> image = nullptr);
     /// False when a prepared process has ended before it got a task.
     [[nodiscard]] bool is_alive() const noexcept;
 
@@ -91,7 +93,8 @@ class Worker {
 };
 
 /// Workers prepared ahead of their tasks, because making a process costs more than a short task.
-/// Each still runs one task and ends. All calls from one thread.
+/// Each still runs one task and ends. The last image is kept as a file, so that tasks of one module
+/// that follow each other share its pages. All calls from one thread.
 class WorkerPool {
   public:
     WorkerPool(WorkerOptions options, std::size_t size);
@@ -102,9 +105,16 @@ class WorkerPool {
     void fill();
     [[nodiscard]] std::size_t prepared() const noexcept { return workers_.size(); }
 
+    /// A larger image is made a file anew for each task.
+    static constexpr std::size_t kept_image_bytes_max = std::size_t{64} << 20;
+
   private:
+    Outcome<std::shared_ptr<const aot::ImageFile>> file_of(const WorkerTask& task);
+
     WorkerOptions options_;
     std::size_t size_;
+    wasi::SharedBytes image_;
+    std::shared_ptr<const aot::ImageFile> image_file_;
     std::deque<Worker> workers_;
 };
 

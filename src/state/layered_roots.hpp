@@ -22,7 +22,7 @@ class TrieName;
 /// block the first diff is what undoes those between. Nothing is written. One thread at a time.
 class LayeredRoots {
   public:
-    /// Accounts and slots that are undone at most; some 300 bytes and 3 us each.
+    /// Accounts and slots that are undone at most: each takes memory and time of one request.
     static constexpr std::size_t undone_count_max = 131'072;
 
     /// Null: the snapshot does not have that block, or too much has changed since.

@@ -333,6 +333,11 @@ class Instantiation {
 Result<Instance*, LinkError> Linker::instantiate(std::shared_ptr<const Module> module) {
     MILLRACE_ASSERT(module != nullptr);
     const ModuleData& data = module->data();
+    if (data.outlined && !store_.data().native) {
+        return Err{LinkError{.kind = LinkErrorKind::not_compiled,
+                             .message = "of the module there is only an outline, and no code",
+                             .outcome = {}}};
+    }
     Instantiation building{store_, module};
     for (const Import& import : data.imports) {
         const auto found = externs_.find({std::string{import.module}, std::string{import.name}});

@@ -170,7 +170,9 @@ std::string feature_message(std::string_view feature, std::uint8_t opcode, std::
            std::string{profile_name} + " does not have";
 }
 
-Result<std::shared_ptr<const Module>, ModuleError> Module::load(ByteView bytes) {
+namespace {
+
+Result<std::unique_ptr<ModuleData>, ModuleError> decode(ByteView bytes) {
     if (bytes.size() > module_bytes_max) {
         return Err{ModuleError{.kind = ModuleErrorKind::over_limit,
                                .offset = module_bytes_max,
@@ -181,7 +183,23 @@ Result<std::shared_ptr<const Module>, ModuleError> Module::load(ByteView bytes) 
     auto data = std::make_unique<ModuleData>();
     data->bytes = to_bytes(bytes);
     ModuleError error;
-    if (!decode_module(*data, error) || !validate_bodies(*data, error)) return Err{error};
+    if (!decode_module(*data, error)) return Err{error};
+    return data;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Module>, ModuleError> Module::load(ByteView bytes) {
+    MILLRACE_TRY(std::unique_ptr<ModuleData> data, decode(bytes));
+    ModuleError error;
+    if (!validate_bodies(*data, error)) return Err{error};
+    return std::make_shared<const Module>(std::move(data));
+}
+
+Result<std::shared_ptr<const Module>, ModuleError> Module::load_outline(ByteView bytes,
+                                                                        const Hash32& module) {
+    MILLRACE_TRY(std::unique_ptr<ModuleData> data, decode(bytes));
+    data->outlined = module;
     return std::make_shared<const Module>(std::move(data));
 }
 

@@ -22,7 +22,8 @@
 ///
 /// Loading is total: every function body is validated before load() returns, and every bound of
 /// the profile is checked, so that nothing found later can depend on which functions ran.
-/// A hostile module costs time linear in its size; no recursion on input.
+/// A hostile module costs time linear in its size; no recursion on input. What was validated here
+/// before and is machine code now need not be again: load_outline().
 namespace millrace::wasm {
 
 enum class ModuleErrorKind : std::uint8_t {
@@ -82,6 +83,11 @@ class Module {
   public:
     /// Copies the bytes it needs; `bytes` may go away afterwards.
     static Result<std::shared_ptr<const Module>, ModuleError> load(ByteView bytes);
+
+    /// The same of an outline (outline.hpp), in time that its functions' code has no part in; runs
+    /// as machine code only. `module` is the SHA-256 of the module it was made of.
+    static Result<std::shared_ptr<const Module>, ModuleError> load_outline(ByteView bytes,
+                                                                           const Hash32& module);
 
     explicit Module(std::unique_ptr<ModuleData> data);
     ~Module();

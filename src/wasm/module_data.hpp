@@ -109,6 +109,8 @@ struct ModuleData {
     std::optional<std::uint32_t> data_count;
     std::uint64_t code_bytes = 0;
     std::uint32_t custom_sections = 0;
+    /// Set when `bytes` are an outline (outline.hpp): the SHA-256 of the module that it is of.
+    std::optional<Hash32> outlined;
 };
 
 /// Reads a block type's encoding (a signed 33-bit number) after `value` was read; null when it

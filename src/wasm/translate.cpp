@@ -313,6 +313,7 @@ bool Translator::resolve() {
 namespace millrace::wasm {
 
 Code translate(const ModuleData& module, const Body& body) {
+    MILLRACE_ASSERT(!module.outlined);
     for (const bool is_wide : {false, true}) {
         auto code = translation::Translator{module, body, is_wide}.run();
         if (!code) continue;

@@ -8,11 +8,14 @@
 // The order is the point: lock down first, then read. From then on nothing may allocate by opening
 // files, log, or use descriptors other than 0 and 1; a forbidden call ends the process.
 
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <string_view>
 
@@ -80,13 +83,35 @@ void warm_up() {
     (void)hash.finish();
 }
 
-/// The image that follows the plan, as code that runs. From the parent, like the program itself.
-Outcome<std::shared_ptr<const aot::LoadedImage>> read_image(std::uint64_t size) {
-    Bytes bytes(static_cast<std::size_t>(size));
-    if (!read_all(bytes)) return Err{Failure{"the compiled module is cut off", "", "report this"}};
+using PlanWire = std::array<std::uint8_t, sandbox::worker_plan_size>;
+
+/// The plan, and the image's descriptor when one comes with it, else -1.
+bool receive_plan(PlanWire& wire, int& image) {
+    image = -1;
+    iovec part{wire.data(), wire.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    ssize_t count = 0;
+    do {
+        count = recvmsg(0, &message, MSG_CMSG_CLOEXEC);
+    } while (count < 0 && errno == EINTR);
+    if (count <= 0) return false;
+    const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    if (header != nullptr && header->cmsg_type == SCM_RIGHTS)
+        std::memcpy(&image, CMSG_DATA(header), sizeof image);
+    return read_all(std::span{wire}.subspan(static_cast<std::size_t>(count)));
+}
+
+/// The image as code that runs. From the parent, like the program itself.
+Outcome<std::shared_ptr<const aot::LoadedImage>> map_image(int file,
+                                                           const sandbox::WorkerPlan& plan) {
     if (!aot::prepare_thread())
         return Err{Failure{"the worker cannot handle faults of compiled code", "", ""}};
-    return aot::LoadedImage::load(bytes, aot::Metering::exact, aot::Digest::checked_before);
+    return aot::LoadedImage::map(file, plan.image_offset, plan.image_size);
 }
 
 int run(std::shared_ptr<const aot::LoadedImage> compiled) {
@@ -110,7 +135,7 @@ int run(std::shared_ptr<const aot::LoadedImage> compiled) {
     }
     constexpr std::uint64_t progress_step = 1u << 26;
     std::uint64_t told = 0;
-    const auto loaded = sandbox::load_here(*task.module);
+    const auto loaded = compiled ? sandbox::load_here(*compiled) : sandbox::load_here(*task.module);
     if (!loaded) {
         return write_all(sandbox::encode_event(sandbox::Refusal{loaded.error()})) ? 0 : 1;
     }
@@ -133,15 +158,17 @@ int main(int argc, char** argv) {
     (void)out_of_memory_frame();
     auto lockdown = sandbox::Lockdown::begin(static_cast<pid_t>(number_of(argv[1])));
     if (!lockdown) return fail(lockdown.error());
-    std::array<std::uint8_t, sandbox::worker_plan_size> wire{};
-    if (!read_all(wire)) return 0;  // no task came
+    PlanWire wire{};
+    int image_file = -1;
+    if (!receive_plan(wire, image_file)) return 0;  // no task came
     const sandbox::WorkerPlan plan = sandbox::decode_plan(wire);
     std::shared_ptr<const aot::LoadedImage> compiled;
     if (plan.image_size != 0) {
-        auto image = read_image(plan.image_size);
+        auto image = map_image(image_file, plan);
         if (!image) return fail(image.error());
         compiled = std::move(image).value();
     }
+    if (image_file >= 0) close(image_file);
     std::set_new_handler(on_out_of_memory);
     const auto isolation = lockdown->close(plan.limits);
     if (!isolation) return fail(isolation.error());

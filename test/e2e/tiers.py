@@ -77,8 +77,8 @@ def bad_code():
     succeed("wasm", "bench", "--runs", 1, "--cache", made, module)
     entry = next(made.glob("*.mlr"))
     image = bytearray(entry.read_bytes())
-    functions, code = struct.unpack_from("<QQ", image, 92)  # docs/formats/compiled.md
-    start = 108 + 8 * functions
+    functions, outline, code = struct.unpack_from("<QQQ", image, 92)  # docs/formats/compiled.md
+    start = 116 + 8 * functions + outline
     undefined = bytes([0x0f, 0x0b]) * (code // 2 + 1)
     image[start:start + code] = undefined[:code]
     image[-32:] = hashlib.sha256(image[:-32]).digest()

@@ -20,10 +20,12 @@
 #include "aot/abi.hpp"
 #include "aot/cache.hpp"
 #include "aot/image.hpp"
+#include "aot/image_file.hpp"
 #include "aot/tier.hpp"
 #include "base/assert.hpp"
 #include "crypto/hash.hpp"
 #include "wasm/fuel.hpp"
+#include "wasm/module_data.hpp"
 
 using namespace millrace;
 
@@ -75,9 +77,22 @@ class Folder {
     std::unique_ptr<aot::ImageCache> cache_;
 };
 
+/// As a worker gets it.
+void check_mapping(ByteView bytes, const aot::Image& decoded) {
+    const auto file = aot::ImageFile::make(bytes);
+    MILLRACE_ASSERT(file.has_value());
+    const auto mapped =
+        aot::LoadedImage::map((*file)->descriptor(), (*file)->offset(), (*file)->size());
+    MILLRACE_ASSERT(mapped.has_value());
+    MILLRACE_ASSERT((*mapped)->module() == decoded.module);
+    MILLRACE_ASSERT(std::ranges::equal((*mapped)->outline(), decoded.outline));
+    MILLRACE_ASSERT(
+        std::ranges::equal(ByteView{(*mapped)->code(), decoded.code.size()}, decoded.code));
+}
+
 /// True when it was accepted.
 bool check(ByteView bytes) {
-    (void)aot::stated_stack_bytes(bytes);
+    (void)aot::stated_sizes(bytes);
     const auto decoded = aot::decode_image(bytes);
     const auto loaded = aot::LoadedImage::load(bytes);
     if (!decoded) {
@@ -93,6 +108,10 @@ bool check(ByteView bytes) {
         MILLRACE_ASSERT(entry.thunk < decoded->code.size());
     }
     if (loaded) MILLRACE_ASSERT((*loaded)->function_count() == decoded->functions.size());
+    check_mapping(bytes, *decoded);
+    // A hostile outline is decoded as any module is.
+    const auto outline = wasm::Module::load_outline(decoded->outline, decoded->module);
+    if (outline) MILLRACE_ASSERT(outline.value()->data().outlined == decoded->module);
     return true;
 }
 
