@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 
-#include "millrace/engine.hpp"
+#include <millrace/engine.hpp>
 
 #include <gtest/gtest.h>
 

@@ -6,10 +6,10 @@
 #include <optional>
 #include <string>
 
+#include <millrace/engine.hpp>
 #include "aot/tier.hpp"
 #include "base/bytes.hpp"
 #include "base/failure.hpp"
-#include "millrace/engine.hpp"
 #include "wasm/instance.hpp"
 #include "wasm/module.hpp"
 
