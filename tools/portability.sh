@@ -30,7 +30,7 @@ if [ -f "$built/examples/render.wasm" ]; then
     echo "$built/examples/render.wasm $PWD/examples/render" \
         "--scene scene-quick.txt --tile 20 --tiles 48 --out tile" >>"$list"
 fi
-for kernel in gemm:24 nbody:300 sha256:60 lz:2 mandelbrot:12 json:2 chess:1; do
+for kernel in gemm:2 nbody:20 sha256:8 lz:2 mandelbrot:100 json:2 chess:1; do
     module=$built/libexec/bench/${kernel%:*}.wasm
     if [ -f "$module" ]; then echo "$module - ${kernel#*:}" >>"$list"; fi
 done
