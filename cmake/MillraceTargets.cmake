@@ -42,6 +42,13 @@ function(millrace_link_depends target area)
     endforeach()
 endfunction()
 
+# For a shared library, whose users must not see what it is made of.
+function(millrace_link_depends_privately target area)
+    foreach(dep IN LISTS MILLRACE_DEPENDS_${area})
+        target_link_libraries(${target} PRIVATE millrace_${dep})
+    endforeach()
+endfunction()
+
 # Seconds a test may take; a long check (./check --long) runs many more kill points and sizes.
 set(MILLRACE_TEST_TIMEOUT 300)
 if("$ENV{MILLRACE_LONG}" STREQUAL "1")

@@ -5,7 +5,8 @@
 Checked for every .hpp and .cpp under src/: an include that goes up, sideways without leave, or to an
 unknown area; a circle among areas; headers with I/O on floors F0-F4; calls that take time, chance or
 environment from the air on floors F0-F5; a missing licence line; a source file that no CMakeLists.txt
-names. Prints one line per finding, then `N files, N findings`.
+names. Headers under include/ are for other projects: they include the standard library alone. Prints
+one line per finding, then `N files, N findings`.
 """
 import pathlib
 import re
@@ -108,6 +109,13 @@ def main():
             check_file(path, floors, depends, findings)
         if path.suffix == ".cpp" and path.name not in lists:
             findings.append(f"{path.relative_to(ROOT)}: no CMakeLists.txt names it")
+    public = sorted((ROOT / "include").rglob("*.hpp"))
+    for path in public:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            include = INCLUDE.match(line)
+            if include and (include[1] == '"' or re.search(r"[/.]", include[2])):
+                findings.append(f"{path.relative_to(ROOT)}:{number}: {include[2]} is not of the standard library")
+    files += public
     for finding in findings:
         print(finding)
     print(f"{len(files)} files, {len(findings)} findings")

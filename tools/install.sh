@@ -4,6 +4,7 @@
 # all of it is there.
 #   tools/install.sh build   what ./quickstart needs
 #   tools/install.sh test    what ./check needs besides
+#   tools/install.sh long    what ./check --long needs besides: a compiler and an emulator for arm64
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,11 +18,13 @@ build=(build-essential cmake ninja-build ccache mold git ca-certificates python3
     libclang-rt-19-dev-wasm32 llvm-19-dev)
 test_packages=(libgtest-dev libgmock-dev clang-tidy-19
     clang-format-14 libclang-rt-19-dev zstd wabt shellcheck)
+long_packages=(g++-aarch64-linux-gnu qemu-user)
 
 case "${1:-build}" in
     build) wanted=("${build[@]}") ;;
     test) wanted=("${build[@]}" "${test_packages[@]}") ;;
-    *) die "unknown set '$1'; use 'build' or 'test'" ;;
+    long) wanted=("${build[@]}" "${test_packages[@]}" "${long_packages[@]}") ;;
+    *) die "unknown set '$1'; use 'build', 'test' or 'long'" ;;
 esac
 # Node.js runs the development chain and the contract compiler. An existing one is kept.
 command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || wanted+=(nodejs npm)

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <mutex>
 #include <optional>
@@ -73,9 +74,10 @@ Outcome<void> write_outputs(const std::string& out, const wasi::TaskOutcome& out
 
 /// What the threads of one local run share; `lock` guards all but the counters.
 struct Shared {
-    explicit Shared(const daemon::JobRequest& job) : request{job} {}
+    Shared(const daemon::JobRequest& job, const LocalOptions& how) : request{job}, options{how} {}
 
     const daemon::JobRequest& request;
+    const LocalOptions& options;
     std::atomic<std::size_t> next{0};
     std::atomic<std::uint64_t> done{0};
     std::mutex lock;
@@ -96,12 +98,16 @@ Outcome<void> run_task(Shared& shared, std::size_t index) {
         const std::lock_guard guard{shared.lock};
         MILLRACE_TRY(task, make_task(shared.request, index, shared.contents));
     }
+    task.compiled = shared.options.compiled;
+    const auto start = std::chrono::steady_clock::now();
     MILLRACE_TRY(const auto report, sandbox::run_blocking(task));
+    const std::chrono::duration<double, std::milli> span = std::chrono::steady_clock::now() - start;
     if (!shared.request.out.empty()) {
         MILLRACE_TRY_VOID(write_outputs(shared.request.out, report.outcome));
     }
     const auto& summary = report.outcome.summary;
     const std::lock_guard guard{shared.lock};
+    shared.run.task_ms[index] = span.count();
     shared.run.result_ids[index] = to_hex0x(summary.result_id().view());
     shared.run.fuel += summary.fuel.value;
     if (summary.exit != types::ExitKind::exited || summary.code != 0) ++shared.run.exit_not_zero;
@@ -131,12 +137,13 @@ Outcome<void> check_module(const std::string& path) {
     return {};
 }
 
-Outcome<LocalRun> run_locally(const daemon::JobRequest& request,
+Outcome<LocalRun> run_locally(const daemon::JobRequest& request, const LocalOptions& options,
                               const std::function<void(std::uint64_t done)>& on_progress) {
-    Shared shared{request};
+    Shared shared{request, options};
     const Instant start = io::steady_now();
-    shared.run.parallel =
-        std::clamp<std::uint64_t>(std::thread::hardware_concurrency(), 1, request.tasks.size());
+    const std::uint64_t wanted =
+        options.parallel != 0 ? options.parallel : std::thread::hardware_concurrency();
+    shared.run.parallel = std::clamp<std::uint64_t>(wanted, 1, request.tasks.size());
     std::vector<std::jthread> threads;
     threads.reserve(shared.run.parallel);
     for (std::uint64_t count = 0; count < shared.run.parallel; ++count) {

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "cli/local_run.hpp"
 #include "cli/progress.hpp"
 #include "cli/summary.hpp"
+#include "cli/wasm_task.hpp"
 #include "io/clock.hpp"
 #include "io/files.hpp"
 
@@ -38,6 +40,8 @@ struct RunOptions {
     std::string summary_file;
     bool local = false;
     bool compare_local = false;
+    std::string tier = "interp";  ///< of --local and --compare-local
+    std::uint64_t parallel = 0;
     bool detach = false;
     bool json = false;
     bool quiet = false;
@@ -81,23 +85,36 @@ Outcome<daemon::JobRequest> read_request(const RunOptions& options) {
     return resolve_job(job);
 }
 
-Json local_to_json(const LocalRun& run) {
-    Json json{{"wall_ms", run.wall_ms},
-              {"parallel", run.parallel},
-              {"fuel", run.fuel},
-              {"exit_not_zero", run.exit_not_zero}};
+/// Tasks that run here: in which tier, how many at a time.
+Outcome<LocalOptions> local_options(const RunOptions& options, const std::string& module) {
+    LocalOptions local{.parallel = options.parallel};
+    if (options.tier != "aot") return local;
+    MILLRACE_TRY(const Bytes bytes, io::read_file(module, types::blob_size_max));
+    MILLRACE_TRY(local.compiled, image_of(TaskOptions{}, bytes));
+    return local;
+}
+
+Json local_to_json(const RunOptions& options, const LocalRun& run) {
+    Json times = Json::array();
+    for (const auto& [index, milliseconds] : run.task_ms)
+        times.push_back(std::round(milliseconds * 1000) / 1000);
+    Json json{
+        {"wall_ms", run.wall_ms},   {"tier", options.tier}, {"task_ms", std::move(times)},
+        {"parallel", run.parallel}, {"fuel", run.fuel},     {"exit_not_zero", run.exit_not_zero}};
     return json;
 }
 
 int run_local_only(const RunOptions& options, const daemon::JobRequest& request) {
     ProgressLine progress{!options.quiet};
+    const auto local = local_options(options, request.module);
+    if (!local) return print_failure(local.error());
     const Instant start = io::steady_now();
-    const auto run = run_locally(request, [&](std::uint64_t done) {
+    const auto run = run_locally(request, *local, [&](std::uint64_t done) {
         progress.show(done, request.tasks.size(), 0, (io::steady_now() - start).count(), "local");
     });
     progress.finish();
     if (!run) return print_failure(run.error());
-    Json json = local_to_json(*run);
+    Json json = local_to_json(options, *run);
     for (const auto& [index, id] : run->result_ids)
         json["results"][std::to_string(index)] = id;
     if (!options.summary_file.empty()) {
@@ -115,18 +132,19 @@ int run_local_only(const RunOptions& options, const daemon::JobRequest& request)
     return run->exit_not_zero == 0 ? 0 : 1;
 }
 
-Outcome<Json> compare_with_local(const daemon::JobRequest& request, const Json& summary,
-                                 bool quiet) {
+Outcome<Json> compare_with_local(const RunOptions& options, const daemon::JobRequest& request,
+                                 const Json& summary) {
     daemon::JobRequest local = request;
     local.out.clear();
-    ProgressLine progress{!quiet};
+    ProgressLine progress{!options.quiet};
+    MILLRACE_TRY(const LocalOptions how, local_options(options, request.module));
     const Instant start = io::steady_now();
-    MILLRACE_TRY(const LocalRun run, run_locally(local, [&](std::uint64_t done) {
+    MILLRACE_TRY(const LocalRun run, run_locally(local, how, [&](std::uint64_t done) {
                      progress.show(done, request.tasks.size(), 0,
                                    (io::steady_now() - start).count(), "local, for comparison");
                  }));
     progress.finish();
-    Json json = local_to_json(run);
+    Json json = local_to_json(options, run);
     Json different = Json::array();
     for (const auto& [index, id] : run.result_ids) {
         const std::string key = std::to_string(index);
@@ -179,7 +197,7 @@ Outcome<int> run_on_network(const RunOptions& options, const daemon::JobRequest&
     Json local;
     const bool completed = last.at("state") == "completed";
     if (options.compare_local && completed) {
-        MILLRACE_TRY(local, compare_with_local(request, summary, options.quiet));
+        MILLRACE_TRY(local, compare_with_local(options, request, summary));
     }
     const Json combined = combine_summary(summary, before, after, local, first);
     if (!options.summary_file.empty()) {
@@ -238,6 +256,14 @@ void add_run_command(CLI::App& app, int& exit_status) {
     command->add_flag("--local", options->local, "run on this machine, without the network");
     command->add_flag("--compare-local", options->compare_local,
                       "afterwards run the same tasks here and compare results and time");
+    command
+        ->add_option("--tier", options->tier,
+                     "of tasks run here (--local, --compare-local): interp or aot, compiled code")
+        ->check(CLI::IsMember({"interp", "aot"}));
+    command
+        ->add_option("--parallel", options->parallel,
+                     "tasks run here at a time (default: one for each processor)")
+        ->check(CLI::Range(1u, 1024u));
     command->add_flag("--detach", options->detach, "submit and print the job's id");
     command->add_flag("--json", options->json, "the summary as one JSON object on stdout");
     command->add_flag("--quiet", options->quiet, "no progress line");

@@ -13,6 +13,7 @@
 
 #include "aot/image.hpp"
 #include "crypto/hash.hpp"
+#include "sandbox/landlock.hpp"
 #include "sandbox/worker.hpp"
 #include "wasi/samples.hpp"
 #include "wasm/outline.hpp"
@@ -83,6 +84,29 @@ TEST(Attack, the_other_walls_hold_without_the_filter) {
         for (const char* attack : {"kill", "ptrace", "read another task", "write another task"})
             EXPECT_EQ(attempt("half: " + std::string{attack}), "refused") << attack;
     }
+}
+
+TEST(Attack, landlock_alone_refuses_files_ports_and_signals) {
+    const int version = landlock_version();
+    if (version == 0) GTEST_SKIP() << "this kernel has no Landlock: that wall is missing here";
+    struct Reach {
+        const char* attack;
+        int version_min;
+    };
+    for (const Reach reach : {Reach{"open", 1}, Reach{"openat", 1}, Reach{"open /proc/self/mem", 1},
+                              Reach{"bind a port", 4}, Reach{"kill", 6}}) {
+        if (version < reach.version_min) continue;
+        const std::string attack{reach.attack};
+        EXPECT_EQ(attempt("free: " + attack), "allowed") << attack;  // so nothing else refuses it
+        EXPECT_EQ(attempt("landlock: " + attack), "refused") << attack;
+    }
+}
+
+TEST(Attack, a_worker_says_whether_landlock_stands) {
+    const auto isolation = probe_isolation({.program = MILLRACE_WORKER});
+    ASSERT_TRUE(isolation.has_value()) << isolation.error().text();
+    EXPECT_EQ(isolation->has(Isolation::landlock), landlock_version() > 0) << isolation->text();
+    EXPECT_NE(isolation->text().find("Landlock"), std::string::npos);
 }
 
 TEST(Attack, the_compiler_has_threads_and_finds_no_file) {

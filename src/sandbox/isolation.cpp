@@ -14,6 +14,7 @@ struct Wall {
 };
 constexpr Wall walls_named[] = {
     {Isolation::syscall_filter, "system-call filter"},
+    {Isolation::landlock, "Landlock"},
     {Isolation::resource_limits, "resource limits"},
     {Isolation::no_new_privileges, "no new privileges"},
     {Isolation::unprivileged_user, "unprivileged user"},

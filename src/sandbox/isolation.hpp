@@ -20,6 +20,7 @@ struct Isolation {
     static constexpr std::uint32_t dies_with_parent = 1u << 8;
     static constexpr std::uint32_t memory_cgroup = 1u << 9;
     static constexpr std::uint32_t process_cgroup = 1u << 10;
+    static constexpr std::uint32_t landlock = 1u << 11;
 
     std::uint32_t walls = 0;
 

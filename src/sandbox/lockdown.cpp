@@ -19,6 +19,8 @@
 #include <memory>
 #include <utility>
 
+#include "sandbox/landlock.hpp"
+
 namespace millrace::sandbox {
 namespace {
 
@@ -199,6 +201,8 @@ Outcome<Lockdown> Lockdown::begin(pid_t parent) {
         return Err{cannot("the worker cannot renounce new privileges")};
     }
     isolation.walls |= Isolation::no_new_privileges;
+    // Before the limit of descriptors: it takes one for a moment.
+    if (renounce_files()) isolation.walls |= Isolation::landlock;
     state->has_limits = limit_always();
     state->filter = make_filter();
     return Lockdown{std::move(state)};
@@ -229,6 +233,7 @@ Outcome<void> enter_compiler_lockdown() {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return Err{cannot("the compiler cannot renounce new privileges")};
+    (void)renounce_files();
     // Not the number of processes: threads count as such, with those of all of the same user.
     (void)limit(RLIMIT_CORE, 0);
     (void)limit(RLIMIT_FSIZE, 0);

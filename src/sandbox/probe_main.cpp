@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -23,6 +24,7 @@
 #include <string_view>
 #include <thread>
 
+#include "sandbox/landlock.hpp"
 #include "sandbox/lockdown.hpp"
 #include "sandbox/task_codec.hpp"
 
@@ -61,6 +63,7 @@ long address(const void* place) {
 char scratch[4096];
 iovec own_memory{scratch, sizeof scratch};
 rlimit many{1'024, 1'024};
+const sockaddr_in any_port{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {}, .sin_zero = {}};
 
 constexpr long executable = PROT_READ | PROT_WRITE | PROT_EXEC;
 constexpr long anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -93,6 +96,11 @@ const Attack attacks[] = {
     // network
     {"socket", [] { return call(SYS_socket, AF_INET, SOCK_STREAM, 0); }},
     {"unix socket", [] { return call(SYS_socket, AF_UNIX, SOCK_STREAM, 0); }},
+    {"bind a port",
+     [] {
+         const long made = call(SYS_socket, AF_INET, SOCK_STREAM, 0);
+         return made < 0 ? made : call(SYS_bind, made, address(&any_port), sizeof any_port);
+     }},
     {"socketpair", [] { return call(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, address(scratch)); }},
     {"io_uring", [] { return call(SYS_io_uring_setup, 1, address(scratch)); }},
     // processes and threads: a fork bomb, or a child that outlives the task
@@ -199,7 +207,7 @@ std::string attempt(std::string_view what) {
 
 /// Stands in for the worker: after its lockdown, or ("half: ") after the first half of it, when
 /// the filter is not there yet and the other walls must hold by themselves; or ("compiler: ") for
-/// the compiler.
+/// the compiler; or ("landlock: ") behind that wall alone; or ("free: ") behind none.
 Outcome<void> lock(std::string_view& what, pid_t parent) {
     std::array<std::uint8_t, sandbox::worker_plan_size> wire{};
     const auto starts = [&](std::string_view mode) {
@@ -210,6 +218,15 @@ Outcome<void> lock(std::string_view& what, pid_t parent) {
     if (starts("compiler: ")) {
         if (read(0, wire.data(), wire.size()) != ssize_t{wire.size()}) _exit(3);
         MILLRACE_TRY_VOID(sandbox::enter_compiler_lockdown());
+        say(sandbox::Ready{});
+        return {};
+    }
+    const bool has_landlock = starts("landlock: ");
+    if (has_landlock || starts("free: ")) {
+        if (read(0, wire.data(), wire.size()) != ssize_t{wire.size()}) _exit(3);
+        if (has_landlock &&
+            (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !sandbox::renounce_files()))
+            return Err{Failure{"Landlock is not available", "", ""}};
         say(sandbox::Ready{});
         return {};
     }

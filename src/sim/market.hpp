@@ -21,6 +21,8 @@ struct MarketSettings {
     std::uint64_t tasks = 48;
     std::uint32_t replicas = 2;
     std::uint32_t slots = 2;
+    /// How long each task computes, in any provider; empty: drawn. As many as there are tasks.
+    std::vector<std::uint32_t> task_ms{};
     /// Per durable step of a machine, while trouble lasts: the process dies before the commit,
     /// right after it, or somewhere in the effects that follow.
     std::uint32_t crash_ppm = 0;

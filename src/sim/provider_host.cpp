@@ -144,8 +144,11 @@ void ProviderHost::run_task(const pro::RunTask& task) {
     const std::uint64_t run = ++runs_;
     running_[task.lease] = run;
     const ModelOutput output = run_model(task.task, std::nullopt);
+    const auto& measured = world_.settings.task_ms;
     const auto time_ms =
-        static_cast<std::int64_t>(output.summary.fuel.value * 1000 / fuel_per_second_);
+        measured.empty()
+            ? static_cast<std::int64_t>(output.summary.fuel.value * 1000 / fuel_per_second_)
+            : std::int64_t{measured.at(static_cast<std::size_t>(task.task.index))};
     later(Duration{time_ms} + world_.between(5, 50), [this, task, run] {
         const auto found = running_.find(task.lease);
         if (found == running_.end() || found->second != run) return;

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "sim/market.hpp"
+#include "simulator/speedup.hpp"
 
 // millrace-sim: the real machines in a virtual world, by seed.
 
@@ -72,6 +73,44 @@ int run_sweep(const sim::MarketSettings& base, const Sweep& sweep) {
     return failed == 0 ? 0 : 1;
 }
 
+int run_speedup(const simulator::SpeedupSettings& settings) {
+    const auto speedup = simulator::measure_speedup(settings);
+    if (!speedup) {
+        std::fprintf(stderr, "error: %s\n", speedup.error().text().c_str());
+        return 1;
+    }
+    const std::string text =
+        settings.as_json ? simulator::to_json(*speedup) + "\n" : simulator::to_text(*speedup);
+    std::fputs(text.c_str(), stdout);
+    return 0;
+}
+
+void add_speedup(CLI::App& app, simulator::SpeedupSettings& settings) {
+    CLI::App* command = app.add_subcommand(
+        "speedup", "how long a job takes on 1, 2, 4 ... providers, from its tasks' measured times");
+    command
+        ->add_option("--times", settings.times_file,
+                     "what `millrace run --local --summary FILE` wrote")
+        ->required();
+    command->add_option("--providers", settings.providers, "how many, several times")
+        ->delimiter(',')
+        ->capture_default_str()
+        ->check(CLI::Range(1u, 1000u));
+    command->add_option("--seeds", settings.seeds, "worlds per row, of which the median is shown")
+        ->capture_default_str()
+        ->check(CLI::Range(1u, 1000u));
+    command
+        ->add_option("--longer", settings.longer,
+                     "as if each task took so many times as long as was measured")
+        ->capture_default_str()
+        ->check(CLI::Range(1u, 1000u));
+    command
+        ->add_option("--beside-ms", settings.beside_ms,
+                     "what the speed-up counts from (default: all tasks one after another)")
+        ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
+    command->add_flag("--json", settings.as_json, "one object on stdout");
+}
+
 int main_checked(int argc, char** argv) {
     CLI::App app{
         "Runs the real machines in a virtual world: time, network, crashes and chain follow "
@@ -107,12 +146,14 @@ int main_checked(int argc, char** argv) {
     market->add_option("--time-max-seconds", settings.time_max_seconds, "virtual")
         ->capture_default_str();
     market->add_flag("--narrate", settings.narrate, "print what happens to stderr");
+    simulator::SpeedupSettings speedup;
+    add_speedup(app, speedup);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error);
     }
-    return run_sweep(settings, sweep);
+    return app.got_subcommand(market) ? run_sweep(settings, sweep) : run_speedup(speedup);
 }
 
 }  // namespace
