@@ -209,7 +209,7 @@ void AgreeProgram::expression(Type type, int depth) {
         case 6:
             if (const std::uint32_t callee = callee_giving(type); callee != none)
                 return call_through_table(depth, functions_[callee], false);
-            for (std::uint32_t index = 3; index < types_written_; ++index) {
+            for (std::uint32_t index = first_type; index < types_written_; ++index) {
                 if (types_[index].results == Types{type} && chance(20))
                     return call_through_table(depth, index, false);
             }

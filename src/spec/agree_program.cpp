@@ -28,25 +28,28 @@ void AgreeProgram::plan() {
         for (std::uint32_t left = 1 + pick(3); left > 0; --left)
             types_.back().results.push_back(any_type());
     }
-    types_.push_back({{}, {}});
     const auto some = [this](std::uint32_t most) {
         Types list;
         for (std::uint32_t left = pick(most + 1); left > 0; --left)
             list.push_back(any_type());
         return list;
     };
-    for (int left = 3; left > 0; --left)
+    // Few: each costs the compiler a function that enters it, and one that calls a host's.
+    for (std::uint32_t left = 1 + pick(2); left > 0; --left)
         types_.push_back({some(3), {any_type()}});
     // Of functions and blocks with more values, rarely with so many that carrying them costs.
-    for (int left = 2; left > 0; --left)
+    for (std::uint32_t left = pick(2); left > 0; --left)
         types_.push_back({some(2), some(3)});
-    if (chance(6)) types_.push_back({some(2), Types(9 + pick(9), any_type())});
+    if (chance(12)) types_.push_back({some(2), Types(9 + pick(9), any_type())});
     types_written_ = static_cast<std::uint32_t>(types_.size());
     functions_.push_back(1);
     for (std::uint32_t left = pick(4); left > 0; --left)
-        functions_.push_back(2 + pick(types_written_ - 2));
+        functions_.push_back(first_type + pick(types_written_ - first_type));
     has_start_ = chance(8);
-    if (has_start_) functions_.push_back(2);
+    if (has_start_) {
+        functions_.push_back(static_cast<std::uint32_t>(types_.size()));
+        types_.push_back({{}, {}});
+    }
     written_ = static_cast<std::uint32_t>(functions_.size());
     // Helpers that give NaNs their one form: f32, f64, lanes of both.
     for (const Type type : {f32, f64, v128, v128}) {
@@ -248,7 +251,7 @@ Bytes AgreeProgram::body(std::uint32_t function) {
     declared.number(loops_max);
     declared.type(i32);
     frame_.labels.push_back(signature.results);
-    budget_ = static_cast<int>(15 + pick(function == 0 ? 60 : 40));
+    budget_ = static_cast<int>(10 + pick(function == 0 ? 50 : 30));
     do {
         statements(4);
     } while (budget_ > 0 && !chance(5));

@@ -97,6 +97,7 @@ class AgreeProgram {
     std::uint32_t callee_giving(Type type);
 
     static constexpr std::uint32_t none = ~0U;
+    static constexpr std::uint32_t first_type = 2;  ///< after the host's and that of "f"
     static constexpr std::uint32_t loops_max = 3;
     static constexpr std::uint32_t table_entries = 10;
     static constexpr std::uint32_t passive_bytes = 48;

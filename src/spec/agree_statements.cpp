@@ -84,16 +84,16 @@ void AgreeProgram::block_statement(int depth) {
     };
     // A type of the module's, or none.
     Signature signature;
-    std::uint32_t index = 2;
+    std::uint32_t index = none;
     if (chance(2)) {
-        index = 3 + pick(types_written_ - 3);
+        index = first_type + pick(types_written_ - first_type);
         signature = types_[index];
     }
     for (const Type type : signature.params)
         expression(type, depth - 1);
     if (kind == op::if_) expression(i32, depth - 1);
     code_.put({kind});
-    if (index == 2) {
+    if (index == none) {
         code_.put({0x40});
     } else {
         code_.signed_number(index);
@@ -101,7 +101,7 @@ void AgreeProgram::block_statement(int depth) {
     frame_.labels.push_back(kind == op::loop ? signature.params : signature.results);
     arm(signature);
     // Without an else what comes in goes out.
-    if (kind == op::if_ && (index != 2 || chance(2))) {
+    if (kind == op::if_ && (index != none || chance(2))) {
         code_.put({op::else_});
         arm(signature);
     }
