@@ -52,19 +52,18 @@ std::vector<std::uint64_t> rest_of(const InstanceData& instance) {
     return rest;
 }
 
-/// Calls `take` at the first safe point after each multiple of `interval`.
-void take_checkpoints(StoreData& store, std::uint64_t interval,
-                      std::function<void(std::uint64_t fuel)> take) {
-    const auto hold = [interval](StoreData& running) {
-        const std::uint64_t next = next_checkpoint(running.self->fuel_used(), interval);
-        running.fuel_hold =
-            next < running.fuel_limit ? static_cast<std::int64_t>(running.fuel_limit - next) : 0;
+std::string difference(const std::vector<Checkpoint>& interpreted,
+                       const std::vector<Checkpoint>& compiled) {
+    const auto [mine, other] = std::ranges::mismatch(interpreted, compiled);
+    const auto text = [](auto at, const std::vector<Checkpoint>& list) {
+        if (at == list.end()) return std::string{"none"};
+        return "fuel " + std::to_string(at->fuel) + " memory " + to_hex(at->memory.view()) +
+               " rest " + to_hex(at->rest.view());
     };
-    hold(store);
-    store.at_safe_point = [hold, take = std::move(take)](StoreData& running) {
-        take(running.self->fuel_used());
-        hold(running);
-    };
+    if (mine == interpreted.end() && other == compiled.end()) return {};
+    return "checkpoint " + std::to_string(mine - interpreted.begin()) + " of " +
+           std::to_string(interpreted.size()) + " interpreted, " + std::to_string(compiled.size()) +
+           " compiled: " + text(mine, interpreted) + "; " + text(other, compiled);
 }
 
 void count(AgreeCounts& counts, const AgreeShown& shown) {
@@ -138,6 +137,9 @@ void AgreeCounts::add(const AgreeCounts& more) {
 std::string difference(const AgreeShown& interpreted, const AgreeShown& compiled) {
     if (interpreted.outcome != compiled.outcome)
         return "interpreted: " + interpreted.outcome + "; compiled: " + compiled.outcome;
+    if (const std::string parted = difference(interpreted.checkpoints, compiled.checkpoints);
+        !parted.empty())
+        return interpreted.outcome + "; " + parted;
     if (interpreted.fuel != compiled.fuel)
         return interpreted.outcome + "; fuel interpreted: " + std::to_string(interpreted.fuel) +
                "; compiled: " + std::to_string(compiled.fuel);
@@ -151,10 +153,6 @@ std::string difference(const AgreeShown& interpreted, const AgreeShown& compiled
             return interpreted.outcome + "; globals, tables or dropped segments";
     }
     return {};
-}
-
-bool compiled_takes_checkpoints() {
-    return false;
 }
 
 Outcome<AgreePair> AgreePair::load(const AgreeSample& sample, ByteView image) {
@@ -189,13 +187,7 @@ AgreeShown AgreePair::run(bool is_compiled, const AgreeTrial& trial) const {
         return shown;
     }
     InstanceData& data = instance.value()->data();
-    std::optional<CheckpointMaker> maker;
-    if (trial.interval > 0) {
-        maker.emplace(data);
-        take_checkpoints(store.data(), trial.interval, [&](std::uint64_t fuel) {
-            shown.checkpoints.push_back(maker->take(fuel, {}));
-        });
-    }
+    if (trial.interval > 0) take_checkpoints(data, trial.interval, nullptr, shown.checkpoints);
     shown.outcome = to_text(instance.value()->invoke("f", sample_->arguments[trial.arguments]));
     shown.fuel = store.fuel_used();
     shown.memory = to_bytes(instance.value()->memory()->bytes());
@@ -208,21 +200,11 @@ std::string compare_tiers(const AgreeSample& sample, const AgreePair& pair,
     Prng prng{trials_seed};
     const auto compare = [&](const AgreeTrial& trial, AgreeShown& interpreted) -> std::string {
         interpreted = pair.run(false, trial);
-        AgreeTrial other = trial;
-        if (!compiled_takes_checkpoints()) other.interval = 0;
-        const AgreeShown compiled = pair.run(true, other);
+        const AgreeShown compiled = pair.run(true, trial);
         count(counts, interpreted);
         std::string found = difference(interpreted, compiled);
         if (interpreted.outcome.starts_with("not linked")) found = interpreted.outcome;
-        if (found.empty() && other.interval > 0) {
-            counts.checkpoints += interpreted.checkpoints.size();
-            const auto [mine, theirs] =
-                std::ranges::mismatch(interpreted.checkpoints, compiled.checkpoints);
-            if (mine != interpreted.checkpoints.end() || theirs != compiled.checkpoints.end())
-                found = "checkpoint " + std::to_string(mine - interpreted.checkpoints.begin()) +
-                        " of " + std::to_string(interpreted.checkpoints.size()) + " interpreted, " +
-                        std::to_string(compiled.checkpoints.size()) + " compiled";
-        }
+        counts.checkpoints += interpreted.checkpoints.size();
         return found.empty() ? found : named(trial, found);
     };
     for (std::size_t index = 0; index < sample.arguments.size(); ++index) {
@@ -231,12 +213,15 @@ std::string compare_tiers(const AgreeSample& sample, const AgreePair& pair,
         std::string found = compare({index, sample.fuel, 0}, whole);
         if (!found.empty()) return found;
         const std::uint64_t used = whole.fuel;
-        // Few checkpoints when little happens, up to a dozen; they must not change anything.
-        const std::uint64_t interval = std::max<std::uint64_t>(1, used / (1 + prng.below(12)));
+        // Up to a dozen checkpoints, or at every safe point of a short run; they must not change
+        // anything.
+        std::uint64_t interval = std::max<std::uint64_t>(1, used / (1 + prng.below(12)));
+        if (used < 2'000 && prng.below(6) == 0) interval = 1 + prng.below(5);
         AgreeShown checked;
         found = compare({index, sample.fuel, interval}, checked);
+        whole.checkpoints = checked.checkpoints;
         if (found.empty() && !difference(whole, checked).empty())
-            found = "the interpreter with checkpoints and without: " + difference(whole, checked);
+            found = "the interpreter without checkpoints and with: " + difference(whole, checked);
         if (!found.empty()) return found;
         const std::uint64_t cuts[] = {used, used - std::min<std::uint64_t>(used, 1),
                                       prng.below(used + 1), prng.below(used / 4 + 1)};

@@ -72,9 +72,6 @@ class AgreePair {
     std::shared_ptr<const aot::LoadedImage> image_;
 };
 
-/// Whether compiled code takes checkpoints as the interpreter does.
-bool compiled_takes_checkpoints();
-
 /// Runs a sample in both tiers with ample fuel, with exactly enough, with one unit less, with too
 /// little at random places, and with checkpoints at random intervals. Empty when they agree.
 /// `trials_seed` chooses the random ones.
