@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "spec/agree.hpp"
 #include "spec/evm_precompile_suite.hpp"
 #include "spec/evm_state_suite.hpp"
 #include "spec/evm_vm_suite.hpp"
@@ -18,6 +19,7 @@
 
 // millrace-spec SUITE DIR [--json] [--tier interp|aot] [--fork NAME] [--jobs N]: runs an external
 // conformance suite, unpacked in DIR.
+// millrace-spec wasm-agree [options]: modules made at random, in both tiers (agree.hpp).
 namespace {
 
 using millrace::spec::SuiteOptions;
@@ -67,6 +69,7 @@ int usage() {
     std::fputs(
         "usage: millrace-spec SUITE DIR [--json] [--tier interp|aot] [--fork NAME] [--jobs N]\n",
         stderr);
+    std::fputs("       millrace-spec wasm-agree [options]\n", stderr);
     for (const Suite& suite : suites)
         std::fprintf(stderr, "  %s  %s\n", suite.name.data(), suite.help.data());
     return 2;
@@ -102,6 +105,8 @@ std::optional<SuiteOptions> options_of(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (argc >= 2 && std::string_view{argv[1]} == "wasm-agree")
+        return millrace::spec::run_agreement(argc - 2, argv + 2);
     if (argc < 3) return usage();
     const auto options = options_of(argc, argv);
     if (!options) return usage();
