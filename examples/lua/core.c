@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 //
-// Lua's library as one object, from the files of its Debian source package. Lua leaves C functions by longjmp or by
-// exceptions, and profile det-1 has neither: so a script's first error ends the program with what lua would say and
-// status 1, also below pcall, and coroutines cannot yield. There is no seed from the clock, no temporary file and
-// no other program to start, natively neither: both builds say the same.
+// Lua's library as one object, from the files of its Debian source package. Lua leaves C functions
+// by longjmp or by exceptions, and profile det-1 has neither: so a script's first error ends the
+// program with what lua would say and status 1, also below pcall, and coroutines cannot yield. There
+// is no seed from the clock, no temporary file and no other program to start, natively neither: both
+// builds say the same.
 #define LUA_CORE
 #define LUA_LIB
 #define ltable_c

@@ -3,9 +3,10 @@
 //
 //   sqlite-csv QUERY.sql TABLE.csv OUT.csv
 //
-// Runs the query over a CSV file, which it sees as the table `data` (columns as in the first line), in memory, and
-// writes what it gives as CSV. SQLite's own reader of CSV (ext/misc/csv.c) reads it. A query is one statement of
-// at most 64 KiB. Exit status 1 and a line on stderr for what SQLite refuses, 2 for wrong arguments.
+// Runs the query over a CSV file, which it sees as the table `data` (columns as in the first line),
+// in memory, and writes what it gives as CSV. SQLite's own reader of CSV (ext/misc/csv.c) reads it.
+// A query is one statement of at most 64 KiB. Exit status 1 and a line on stderr for what SQLite
+// refuses, 2 for wrong arguments.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,12 +53,14 @@ int main(int argc, char** argv) {
     sqlite3* database = NULL;
     if (sqlite3_open(":memory:", &database) != SQLITE_OK) end_with(database, "open");
     sqlite3_csv_init(database, NULL, NULL);
-    char* create = sqlite3_mprintf("CREATE VIRTUAL TABLE temp.data USING csv(filename=%Q, header=yes)", argv[2]);
+    char* create = sqlite3_mprintf(
+        "CREATE VIRTUAL TABLE temp.data USING csv(filename=%Q, header=yes)", argv[2]);
     if (sqlite3_exec(database, create, NULL, NULL, NULL) != SQLITE_OK) end_with(database, argv[2]);
     sqlite3_free(create);
 
     sqlite3_stmt* query = NULL;
-    if (sqlite3_prepare_v2(database, text_of(argv[1]), -1, &query, NULL) != SQLITE_OK) end_with(database, argv[1]);
+    if (sqlite3_prepare_v2(database, text_of(argv[1]), -1, &query, NULL) != SQLITE_OK)
+        end_with(database, argv[1]);
     FILE* out = fopen(argv[3], "wb");
     if (out == NULL) end_with(NULL, argv[3]);
     const int columns = sqlite3_column_count(query);

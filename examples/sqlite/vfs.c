@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copyright the Millrace authors.
 //
-// The system below SQLite, which is compiled with SQLITE_OS_OTHER: databases live in memory, so no file is ever
-// opened; randomness is a constant and now is 1970-01-01, natively too, so that both builds say the same.
+// The system below SQLite, which is compiled with SQLITE_OS_OTHER: databases live in memory, so no
+// file is ever opened; randomness is a constant and now is 1970-01-01, natively too, so that both
+// builds say the same.
 #include <stddef.h>
 #include <string.h>
 
@@ -63,5 +64,9 @@ static sqlite3_vfs memory_only = {
     .xCurrentTime = first_day,
 };
 
-int sqlite3_os_init(void) { return sqlite3_vfs_register(&memory_only, 1); }
-int sqlite3_os_end(void) { return SQLITE_OK; }
+int sqlite3_os_init(void) {
+    return sqlite3_vfs_register(&memory_only, 1);
+}
+int sqlite3_os_end(void) {
+    return SQLITE_OK;
+}

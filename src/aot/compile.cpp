@@ -208,20 +208,21 @@ bool can_run_here() noexcept {
 
 Outcome<Bytes> compile_elsewhere(ByteView module, const CompileJob& job) {
     const std::string program = job.program.empty() ? default_program() : job.program;
+    const std::uint64_t seconds = job.seconds_max + module.size() / 10'000;
     MILLRACE_TRY(ChildPipes pipes,
                  start_compiler(program, {"-", "-", "--threads", std::to_string(job.threads),
-                                          "--seconds", std::to_string(job.seconds_max), "--metered",
+                                          "--seconds", std::to_string(seconds), "--metered",
                                           job.metering == Metering::exact ? "1" : "0"}));
     Child child{pipes.pid};
     // Before it has threads, which would each have their own priority.
     if (job.in_background) (void)setpriority(PRIO_PROCESS, static_cast<id_t>(pipes.pid), 10);
     const std::stop_callback on_stop{job.stop, [&] { child.stop(); }};
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{job.seconds_max};
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{seconds};
     Talk done = talk(module, std::move(pipes.question), std::move(pipes.answer),
                      std::move(pipes.words), end);
     if (!done.is_in_time) {
         return Err{Failure{"the module takes too long to compile",
-                           std::to_string(job.seconds_max) + " seconds", "use --tier interp"}};
+                           std::to_string(seconds) + " seconds", "use --tier interp"}};
     }
     const int status = child.wait();
     if (job.stop.stop_requested()) return Err{Failure{"compiling was stopped", "", ""}};

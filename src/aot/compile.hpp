@@ -17,7 +17,9 @@ namespace millrace::aot {
 struct CompileJob {
     std::string program;        ///< empty: ../libexec/millrace-compile beside this program's folder
     std::uint32_t threads = 0;  ///< 0: one for each processor
-    std::uint64_t seconds_max = 600;  ///< of real time; then it is killed
+    /// Of real time, and 100 microseconds more for each byte of the module; then it is killed. One
+    /// core needs about 30 (docs/benchmarks.md).
+    std::uint64_t seconds_max = 600;
     Metering metering = Metering::exact;
     bool in_background = false;  ///< gives way to everything else that runs
     std::stop_token stop{};      ///< kills it; from any thread

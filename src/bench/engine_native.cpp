@@ -40,8 +40,17 @@ class NativeEngine : public Engine {
 }  // namespace
 
 std::vector<Kernel> all_kernels() {
-    return {{"gemm", 30},        {"nbody", 400}, {"sha256", 200}, {"lz", 20},
-            {"mandelbrot", 480}, {"json", 28},   {"chess", 13}};
+    return {{"gemm", 30},
+            {"nbody", 400},
+            {"sha256", 200},
+            {"lz", 20},
+            {"mandelbrot", 480},
+            {"json", 28},
+            {"chess", 13},
+            {"sqlite", 130},
+            {"lua", 110},
+            // The first one again, as WebAssembly with SIMD.
+            {"gemm-simd", 30, false}};
 }
 
 double processor_seconds() {

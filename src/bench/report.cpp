@@ -53,6 +53,22 @@ std::vector<std::vector<std::string>> grid(const Report& report) {
     return lines;
 }
 
+/// What counting fuel costs: compiled code beside the same without it.
+std::string metering_text(const Report& report) {
+    const auto metered = std::ranges::find(report.engines, "compiled");
+    const auto plain = std::ranges::find(report.engines, "unmetered");
+    if (metered == report.engines.end() || plain == report.engines.end() || report.rows.empty())
+        return {};
+    const auto first = static_cast<std::size_t>(metered - report.engines.begin());
+    const auto second = static_cast<std::size_t>(plain - report.engines.begin());
+    const auto cost = [&](const Row& row) {
+        return row.cells[first].seconds / row.cells[second].seconds;
+    };
+    const auto worst = std::ranges::max_element(report.rows, {}, cost);
+    return fmt::format("Metering: {:.2f}x (geometric mean), {:.2f}x at worst ({}).\n",
+                       mean_ratio(report, first, second), cost(*worst), worst->kernel);
+}
+
 }  // namespace
 
 double median(std::vector<double> values) {
@@ -61,12 +77,15 @@ double median(std::vector<double> values) {
     return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-double mean_ratio(const Report& report, std::size_t engine) {
+double mean_ratio(const Report& report, std::size_t engine, std::size_t base) {
     double sum = 0;
+    double count = 0;
     for (const Row& row : report.rows) {
-        sum += std::log(row.cells[engine].seconds / row.cells[0].seconds);
+        if (!row.is_in_mean) continue;
+        sum += std::log(row.cells[engine].seconds / row.cells[base].seconds);
+        ++count;
     }
-    return std::exp(sum / static_cast<double>(report.rows.size()));
+    return count == 0 ? 1 : std::exp(sum / count);
 }
 
 std::string to_table(const Report& report) {
@@ -83,7 +102,7 @@ std::string to_table(const Report& report) {
             text += fmt::format("  {:>{}}", line[i], widths[i]);
         text += '\n';
     }
-    return text;
+    return text + metering_text(report);
 }
 
 std::string to_markdown(const Report& report) {
@@ -100,6 +119,8 @@ std::string to_markdown(const Report& report) {
             text += "---:|";
         text += '\n';
     }
+    if (const std::string metering = metering_text(report); !metering.empty())
+        text += '\n' + metering;
     return text;
 }
 

@@ -20,6 +20,7 @@ struct Row {
     std::string kernel;
     std::int64_t checksum = 0;
     std::vector<Cell> cells;  ///< one per engine, in order
+    bool is_in_mean = true;
 };
 
 struct Report {
@@ -30,8 +31,8 @@ struct Report {
 };
 
 double median(std::vector<double> values);  ///< of at least one value
-/// Geometric mean of engine / first engine over all rows.
-double mean_ratio(const Report& report, std::size_t engine);
+/// Geometric mean of one engine / another over the rows that count; 1 without any.
+double mean_ratio(const Report& report, std::size_t engine, std::size_t base = 0);
 
 std::string to_table(const Report& report);
 std::string to_markdown(const Report& report);

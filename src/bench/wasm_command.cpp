@@ -27,7 +27,7 @@ Outcome<std::vector<Kernel>> choose_kernels(const std::vector<std::string>& name
 
 Outcome<Row> measure(const Kernel& kernel, std::vector<std::unique_ptr<Engine>>& engines,
                      int run_count) {
-    Row row{kernel.name, 0, std::vector<Cell>(engines.size())};
+    Row row{kernel.name, 0, std::vector<Cell>(engines.size()), kernel.is_in_mean};
     std::vector<std::vector<double>> times(engines.size());
     for (int round = 0; round < run_count; ++round) {
         for (std::size_t i = 0; i < engines.size(); ++i) {
@@ -87,6 +87,12 @@ Outcome<Report> compare_engines(const WasmOptions& options) {
                            "install clang-19, lld-19 and wasi-libc, then build again"}};
     }
     for (const Kernel& kernel : kernels) {
+        if (!std::filesystem::exists(options.folder / (kernel.name + ".wasm"))) {
+            report.absences.push_back("kernel " + kernel.name +
+                                      ": it was not built; run tools/sources.sh, then cmake and "
+                                      "the build again");
+            continue;
+        }
         std::fprintf(stderr, "%s ...\n", kernel.name.c_str());
         MILLRACE_TRY(Row row, measure(kernel, engines, options.run_count));
         report.rows.push_back(std::move(row));

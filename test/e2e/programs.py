@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Millrace authors.
-"""Programs of others (examples/sqlite, lua, bzip2): the interpreter and the compiled tier agree on a task of
-each, and what it writes is what the same program writes natively. A whole job on a network, with a liar."""
+"""Programs of others (examples/sqlite, lua, bzip2): the interpreter and the compiled tier agree on a
+task of each, and what it writes is what the same program writes natively. A whole job on a network,
+with a liar."""
 
 import bz2
 import json
@@ -67,13 +68,14 @@ def compress(modules):
 
 
 def query(modules):
-    """Compared with the native build, and with the SQLite inside Python, which is another version."""
+    """Compared with the native build, and with the SQLite that Python brings along."""
     table, statement = EXAMPLES / "sqlite/data/coast.csv", EXAMPLES / "sqlite/weeks.sql"
     files, printed, folder = both_tiers("sqlite", modules / "sqlite-csv.wasm", [table, statement],
                                         "weeks.sql", "coast.csv", "out.csv")
     check(printed == native([modules / "sqlite-csv-native", "weeks.sql", "coast.csv", "native.csv"],
                             folder), printed)
-    check(files == {"out.csv": (folder / "native.csv").read_bytes()}, "not what SQLite writes natively")
+    check(files == {"out.csv": (folder / "native.csv").read_bytes()},
+          "not what SQLite writes natively")
     peer = sqlite3.connect(":memory:")
     head, *lines = [line.split(",") for line in table.read_text().splitlines()]
     peer.execute(f"CREATE TABLE data ({', '.join(head)})")
