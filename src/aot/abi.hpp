@@ -13,11 +13,16 @@
 ///
 ///     fastcc or tailcc {i64 fuel, result} (NativeContext*, i64 fuel, i64 room, parameters...)
 ///
-/// `fuel` is what is left. It is subtracted by metering block, may go below zero, and is looked at
-/// on entry, at loop heads, before host calls and bulk operations, and when the run ends, in
-/// whatever way (docs/formats/fuel.md, section 3). `room` holds the calls (high half) and stack
+/// `fuel` is what is left, less what the store holds back until the next checkpoint. It is
+/// subtracted by metering block, may go below zero, and is looked at on entry and at loop heads
+/// (the safe points), before host calls and bulk operations, and when the run ends, in whatever way
+/// (docs/formats/fuel.md, section 3). `room` holds the calls (high half) and stack
 /// slots (low half) that are still free, as the interpreter counts them. One result is returned in
 /// a register; more lie in NativeContext::values. Floats cross every call with exact bits.
+///
+/// At a safe point with fuel below zero, code executes `ud2` with the fuel in rax. The process ends
+/// the run, or takes a checkpoint and lets the code go on after that instruction, with the fuel for
+/// it in rax and all else as it was.
 ///
 /// A memory's base never moves. Eight bytes below it lies the fuel at the latest access: what the
 /// signal handler reports when an access faults; below that, the memory's size, which loops are
@@ -27,7 +32,7 @@ namespace millrace::aot {
 struct NativeContext;
 
 /// Changes with anything in this file, and with the meaning of generated code.
-constexpr std::uint32_t engine_version = 2;
+constexpr std::uint32_t engine_version = 3;
 
 /// How the functions of a module are called. Tail calls need that a callee clears the stack of its
 /// arguments, which costs every call a little.

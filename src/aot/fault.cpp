@@ -6,9 +6,12 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <mutex>
+#include <span>
 
 #include "aot/abi.hpp"
 #include "base/assert.hpp"
@@ -20,6 +23,10 @@
 
 // Enters on the tier's stack with the caller's registers saved on his own. Leaving from the middle
 // restores them from there, as longjmp does.
+//
+// The signal handler makes code at a safe point call millrace_aot_safe_point, below the 128 bytes
+// under its stack that it may use. It keeps every register but rax, which holds fuel: those that
+// C++ keeps are left to it, and compiled code has no vector registers wider than these.
 asm(R"(
     .text
     .p2align 4
@@ -62,6 +69,70 @@ millrace_aot_restore:
     popq %rbp
     ret
     .size millrace_aot_leave, . - millrace_aot_leave
+
+    .p2align 4
+    .globl millrace_aot_safe_point
+    .hidden millrace_aot_safe_point
+    .type millrace_aot_safe_point, @function
+millrace_aot_safe_point:
+    pushq %rbp
+    movq %rsp, %rbp
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    andq $-16, %rsp
+    subq $256, %rsp
+    movaps %xmm0, 0(%rsp)
+    movaps %xmm1, 16(%rsp)
+    movaps %xmm2, 32(%rsp)
+    movaps %xmm3, 48(%rsp)
+    movaps %xmm4, 64(%rsp)
+    movaps %xmm5, 80(%rsp)
+    movaps %xmm6, 96(%rsp)
+    movaps %xmm7, 112(%rsp)
+    movaps %xmm8, 128(%rsp)
+    movaps %xmm9, 144(%rsp)
+    movaps %xmm10, 160(%rsp)
+    movaps %xmm11, 176(%rsp)
+    movaps %xmm12, 192(%rsp)
+    movaps %xmm13, 208(%rsp)
+    movaps %xmm14, 224(%rsp)
+    movaps %xmm15, 240(%rsp)
+    movq %rax, %rdi
+    call millrace_aot_at_safe_point
+    movaps 0(%rsp), %xmm0
+    movaps 16(%rsp), %xmm1
+    movaps 32(%rsp), %xmm2
+    movaps 48(%rsp), %xmm3
+    movaps 64(%rsp), %xmm4
+    movaps 80(%rsp), %xmm5
+    movaps 96(%rsp), %xmm6
+    movaps 112(%rsp), %xmm7
+    movaps 128(%rsp), %xmm8
+    movaps 144(%rsp), %xmm9
+    movaps 160(%rsp), %xmm10
+    movaps 176(%rsp), %xmm11
+    movaps 192(%rsp), %xmm12
+    movaps 208(%rsp), %xmm13
+    movaps 224(%rsp), %xmm14
+    movaps 240(%rsp), %xmm15
+    leaq -64(%rbp), %rsp
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rbp
+    ret $128
+    .size millrace_aot_safe_point, . - millrace_aot_safe_point
     .section .note.GNU-stack,"",@progbits
     .text
 )");
@@ -74,13 +145,34 @@ static_assert(offsetof(Entry, stack_top) == 48);
 
 extern "C" std::int64_t millrace_aot_enter(Entry* entry);
 extern "C" [[noreturn]] void millrace_aot_leave(Entry* entry);
+extern "C" void millrace_aot_safe_point();
 
 // Written and read by one thread; the handler runs on that thread as well.
 thread_local ActiveRun* active = nullptr;
-struct sigaction before[2];
-constexpr int signals[2] = {SIGSEGV, SIGBUS};
+constexpr int signals[] = {SIGSEGV, SIGBUS, SIGILL};
+constexpr std::size_t signal_count = std::size(signals);
+struct sigaction before[signal_count];
 
-bool take_fault(const siginfo_t& info, ucontext_t& context) {
+/// The red zone of the System V ABI: a function may use it without moving its stack pointer.
+constexpr greg_t red_zone = 128;
+
+extern "C" std::int64_t millrace_aot_at_safe_point(std::int64_t fuel) {
+    return active->at_safe_point(*active, fuel);
+}
+
+/// Goes on in millrace_aot_safe_point, which returns behind the instruction.
+bool take_safe_point(greg_t* registers) {
+    constexpr std::uint8_t stop[] = {0x0f, 0x0b};  // ud2
+    const auto* at = reinterpret_cast<const std::uint8_t*>(registers[REG_RIP]);
+    if (!std::ranges::equal(stop, std::span{at, sizeof stop})) return false;
+    const greg_t behind = registers[REG_RIP] + greg_t{sizeof stop};
+    registers[REG_RSP] -= red_zone + greg_t{sizeof behind};
+    std::memcpy(reinterpret_cast<void*>(registers[REG_RSP]), &behind, sizeof behind);
+    registers[REG_RIP] = reinterpret_cast<greg_t>(&millrace_aot_safe_point);
+    return true;
+}
+
+bool take_fault(int signal, const siginfo_t& info, ucontext_t& context) {
     ActiveRun* run = active;
     if (run == nullptr) return false;
     auto& registers = context.uc_mcontext.gregs;
@@ -89,11 +181,13 @@ bool take_fault(const siginfo_t& info, ucontext_t& context) {
     bool is_ours = false;
     for (const AddressRange& range : run->code)
         is_ours = is_ours || range.contains(at);
-    if (!is_ours) return false;
-    for (const AddressRange& memory : run->memories) {
-        if (!memory.contains(address)) continue;
-        std::memcpy(&run->fuel, reinterpret_cast<const void*>(memory.begin - 8), sizeof run->fuel);
-        static_assert(fuel_cell_offset == -8);
+    if (signal == SIGILL) return is_ours && take_safe_point(registers);
+    for (Region* memory : run->memories) {
+        if (!memory->reaches(address)) continue;
+        // Helpers and host functions write as well.
+        if (memory->take_write(address)) return true;
+        if (!is_ours) return false;
+        std::memcpy(&run->fuel, memory->base() + fuel_cell_offset, sizeof run->fuel);
         run->end = static_cast<std::uint32_t>(wasm::TrapKind::memory_out_of_bounds);
         run->is_stopped = true;
         registers[REG_RIP] = reinterpret_cast<greg_t>(&millrace_aot_leave);
@@ -104,8 +198,9 @@ bool take_fault(const siginfo_t& info, ucontext_t& context) {
 }
 
 void on_fault(int signal, siginfo_t* info, void* context) {
-    if (take_fault(*info, *static_cast<ucontext_t*>(context))) return;
-    const struct sigaction& other = before[signal == SIGSEGV ? 0 : 1];
+    if (take_fault(signal, *info, *static_cast<ucontext_t*>(context))) return;
+    const auto number = std::ranges::find(signals, signal) - std::begin(signals);
+    const struct sigaction& other = before[number];
     if ((other.sa_flags & SA_SIGINFO) != 0 && other.sa_sigaction != nullptr)
         return other.sa_sigaction(signal, info, context);
     if (other.sa_handler != SIG_DFL && other.sa_handler != SIG_IGN) return other.sa_handler(signal);
@@ -159,7 +254,7 @@ bool prepare_for_faults() {
     static bool is_installed = false;
     std::call_once(once, [] {
         is_installed = true;
-        for (int index = 0; index < 2; ++index) {
+        for (std::size_t index = 0; index < signal_count; ++index) {
             struct sigaction action {};
             action.sa_sigaction = on_fault;
             action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;

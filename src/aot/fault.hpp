@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "aot/region.hpp"
+
 /// From a fault in compiled code to the end of its run.
 namespace millrace::aot {
 
@@ -36,7 +38,11 @@ struct ActiveRun {
     std::int64_t fuel = 0;
     /// Constant during the run: the signal handler reads them.
     std::vector<AddressRange> code;
-    std::vector<AddressRange> memories;  ///< from the base on
+    std::vector<Region*> memories;
+    /// What happens where code finds fuel short (abi.hpp): ends the run by leave(), or gives the
+    /// fuel with which it goes on. Runs on the tier's stack.
+    std::int64_t (*at_safe_point)(ActiveRun& run, std::int64_t fuel) = nullptr;
+    void* owner = nullptr;
     ActiveRun* outer = nullptr;
 };
 

@@ -13,6 +13,7 @@
 
 #include "aot/abi.hpp"
 #include "aot/fault.hpp"
+#include "aot/region.hpp"
 #include "base/assert.hpp"
 #include "crypto/hash.hpp"
 #include "wasm/fuel.hpp"
@@ -27,67 +28,7 @@ using wasm::InstanceData;
 using wasm::StoreData;
 using wasm::TrapKind;
 
-constexpr std::size_t machine_page = 4096;
 constexpr std::uint32_t end_by_host = 254;  ///< beside TrapKind and end_out_of_fuel
-
-/// Address space of our own, given back at the end.
-class Mapping {
-  public:
-    Mapping() = default;
-    Mapping(std::size_t size, int protection) {
-        void* memory =
-            mmap(nullptr, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (memory == MAP_FAILED) return;
-        data_ = static_cast<std::uint8_t*>(memory);
-        size_ = size;
-    }
-    ~Mapping() {
-        if (data_ != nullptr) munmap(data_, size_);
-    }
-    Mapping(Mapping&& other) noexcept
-        : data_{std::exchange(other.data_, nullptr)}, size_{std::exchange(other.size_, 0)} {}
-    Mapping& operator=(Mapping&& other) noexcept {
-        std::swap(data_, other.data_);
-        std::swap(size_, other.size_);
-        return *this;
-    }
-    [[nodiscard]] std::uint8_t* data() const noexcept { return data_; }
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    /// The caller unmaps it.
-    std::uint8_t* release() noexcept { return std::exchange(data_, nullptr); }
-
-  private:
-    std::uint8_t* data_ = nullptr;
-    std::size_t size_ = 0;
-};
-
-/// A page with the fuel cell, then as much as a memory access can reach.
-class Region : public wasm::MemoryRegion {
-  public:
-    explicit Region(Mapping mapping) noexcept : mapping_{std::move(mapping)} {}
-    [[nodiscard]] std::uint8_t* base() const noexcept override {
-        return mapping_.data() + machine_page;
-    }
-    [[nodiscard]] bool commit(std::uint32_t pages) noexcept override {
-        const std::size_t size = std::size_t{pages} * wasm::page_size;
-        if (size == committed_) return true;
-        MILLRACE_ASSERT(size > committed_);
-        if (mprotect(base() + committed_, size - committed_, PROT_READ | PROT_WRITE) != 0)
-            return false;
-        committed_ = size;
-        const std::uint64_t told = size;
-        std::memcpy(base() + size_cell_offset, &told, sizeof told);
-        return true;
-    }
-    [[nodiscard]] AddressRange range() const noexcept {
-        const auto begin = reinterpret_cast<std::uintptr_t>(base());
-        return {begin, begin + memory_reach};
-    }
-
-  private:
-    Mapping mapping_;
-    std::size_t committed_ = 0;
-};
 
 /// What a NativeContext points to.
 struct Attached {
@@ -105,6 +46,10 @@ struct TierRun {
     ActiveRun active;
     StoreData* store = nullptr;
     wasm::Stop stop;
+
+    // Code has the fuel less what the store holds back.
+    void take_fuel(std::int64_t fuel) noexcept { store->fuel_left = fuel + store->fuel_hold; }
+    [[nodiscard]] std::int64_t fuel() const noexcept { return store->fuel_left - store->fuel_hold; }
 };
 
 TierRun& run_of(NativeContext* context) {
@@ -128,11 +73,24 @@ bool call_host_here(TierRun& run, InstanceData& caller, wasm::Function& function
 MILLRACE_ON_TIER_STACK std::int64_t call_host(NativeContext* context, std::int64_t fuel,
                                               void* function, std::uint64_t* slots) noexcept {
     TierRun& run = run_of(context);
-    run.store->fuel_left = fuel;
+    run.take_fuel(fuel);
     auto& caller = *static_cast<InstanceData*>(context->instance);
     if (!call_host_here(run, caller, *static_cast<wasm::Function*>(function), slots))
-        leave(run.active, run.store->fuel_left, end_by_host);
-    return run.store->fuel_left;
+        leave(run.active, run.fuel(), end_by_host);
+    return run.fuel();
+}
+
+/// ActiveRun::at_safe_point.
+MILLRACE_ON_TIER_STACK std::int64_t stop_at_safe_point(ActiveRun& active,
+                                                       std::int64_t fuel) noexcept {
+    TierRun& run = *static_cast<TierRun*>(active.owner);
+    wasm::StoreData& store = *run.store;
+    run.take_fuel(fuel);
+    if (store.fuel_left < 0) leave(active, fuel, end_out_of_fuel);
+    MILLRACE_ASSERT(store.at_safe_point != nullptr);
+    store.at_safe_point(store);
+    MILLRACE_ASSERT(store.fuel_left >= store.fuel_hold);
+    return run.fuel();
 }
 
 /// `value` is the operation's result, where it has one.
@@ -225,12 +183,12 @@ MILLRACE_ON_TIER_STACK std::int64_t operate(NativeContext* context, std::int64_t
     const bool is_frequent = which == Operation::memory_copy || which == Operation::memory_fill;
     if (is_frequent && copy_or_fill(*context, fuel, which, a, b, c)) return fuel;
     TierRun& run = run_of(context);
-    if (fuel < 0) leave(run.active, fuel, end_out_of_fuel);
-    run.store->fuel_left = fuel;
+    run.take_fuel(fuel);
+    if (run.store->fuel_left < 0) leave(run.active, fuel, end_out_of_fuel);
     const BulkResult bulk = operate_here(*static_cast<InstanceData*>(context->instance), which, a,
                                          b, c, immediate, context->values[0]);
-    if (bulk != BulkResult::done) leave(run.active, run.store->fuel_left, end_of(bulk));
-    return run.store->fuel_left;
+    if (bulk != BulkResult::done) leave(run.active, run.fuel(), end_of(bulk));
+    return run.fuel();
 }
 
 class Tier : public wasm::NativeTier {
@@ -238,14 +196,13 @@ class Tier : public wasm::NativeTier {
     explicit Tier(ImageSource source) : source_{std::move(source)} {
         directory_.push_back({nullptr, nullptr, nullptr, no_type_id});
         values_.resize(2 * std::max(wasm::params_max, wasm::results_max));
+        run_.active.owner = &run_;
+        run_.active.at_safe_point = stop_at_safe_point;
     }
 
     std::unique_ptr<wasm::MemoryRegion> reserve_memory() override {
-        Mapping mapping{machine_page + memory_reach, PROT_NONE};
-        if (mapping.data() == nullptr) return nullptr;
-        if (mprotect(mapping.data(), machine_page, PROT_READ | PROT_WRITE) != 0) return nullptr;
-        auto region = std::make_unique<Region>(std::move(mapping));
-        run_.active.memories.push_back(region->range());
+        std::unique_ptr<Region> region = Region::reserve();
+        if (region) run_.active.memories.push_back(region.get());
         return region;
     }
 
@@ -292,7 +249,7 @@ class Tier : public wasm::NativeTier {
             .thunk = entry.native_thunk,
             .code = entry.native,
             .context = entry.native_context,
-            .fuel = store.fuel_left,
+            .fuel = run_.fuel(),
             .room = pack_room(store.limits.call_depth_max - 1, store.limits.stack_slots_max),
             .slots = store.slots.get(),
             .stack_top = stack_.data() + stack_.size(),
@@ -301,7 +258,7 @@ class Tier : public wasm::NativeTier {
         // Frames of helpers that were left from the middle stay marked in the sanitizer's books.
         if (active.is_stopped) ASAN_UNPOISON_MEMORY_REGION(stack_.data(), stack_.size());
         wasm::Stop stop;
-        store.fuel_left = active.is_stopped ? active.fuel : fuel;
+        run_.take_fuel(active.is_stopped ? active.fuel : fuel);
         if (store.fuel_left < 0 || (active.is_stopped && active.end == end_out_of_fuel)) {
             store.fuel_left = 0;
             stop.kind = wasm::Stop::Kind::out_of_fuel;

@@ -9,6 +9,7 @@
 #include "aot/float_program.hpp"
 #include "aot/loop_program.hpp"
 #include "aot/tier.hpp"
+#include "wasm/checkpoint.hpp"
 #include "wasm/instance.hpp"
 #include "wasm/module_data.hpp"
 #include "wasm/naive_program.hpp"
@@ -46,6 +47,7 @@ struct Shown {
     std::string outcome;
     std::uint64_t fuel = 0;
     Bytes memory;
+    std::vector<Checkpoint> checkpoints;
     bool operator==(const Shown&) const = default;
 };
 
@@ -78,8 +80,9 @@ class Tiers {
                  return HostOutcome::done();
              }});
         const auto instance = linker.instantiate(module_);
-        if (!instance) return {instance.error().message, store.fuel_used(), {}};
+        if (!instance) return {instance.error().message, store.fuel_used(), {}, {}};
         Shown shown;
+        take_checkpoints(instance.value()->data(), interval_, {}, shown.checkpoints);
         shown.outcome = to_text(instance.value()->invoke("f", args));
         shown.fuel = store.fuel_used();
         if (instance.value()->memory() != nullptr)
@@ -91,6 +94,8 @@ class Tiers {
         const Shown compiled = run(true, args, limit, limits);
         EXPECT_EQ(compiled.outcome, interpreted.outcome);
         EXPECT_EQ(compiled.fuel, interpreted.fuel);
+        EXPECT_EQ(compiled.checkpoints, interpreted.checkpoints);
+        checkpoints_ += compiled.checkpoints.size();
         // The state of a run that is out of fuel is of no use: an engine may notice late.
         if (interpreted.outcome != "out of fuel") {
             EXPECT_EQ(compiled.memory, interpreted.memory);
@@ -98,7 +103,13 @@ class Tiers {
         return interpreted;
     }
 
+    /// Fuel between checkpoints.
+    void set_interval(std::uint64_t interval) { interval_ = interval; }
+    [[nodiscard]] std::size_t checkpoints() const noexcept { return checkpoints_; }
+
   private:
+    std::uint64_t interval_ = 1'000;
+    std::size_t checkpoints_ = 0;
     std::shared_ptr<const Module> module_;
     std::shared_ptr<const LoadedImage> image_;
 };
@@ -124,6 +135,7 @@ TEST(Tier, agrees_with_the_interpreter_on_integers_memory_and_control) {
         SCOPED_TRACE(seed);
         wasm::twin::Generator generator{{}, seed};
         Tiers tiers{generator.program().module()};
+        tiers.set_interval(1 + seed % 61);
         const Value args[] = {Value::i32(5), Value::i32(0x80000001)};
         for (const std::uint64_t limit : {37U, 100U, 5'000U})
             count(ends, tiers.compare(args, limit));
@@ -140,6 +152,7 @@ TEST(Tier, agrees_with_the_interpreter_on_the_bits_of_floats) {
     for (std::uint64_t seed = first_seed(); seed < first_seed() + rounds(600); ++seed) {
         SCOPED_TRACE(seed);
         Tiers tiers{twin::FloatProgram{seed}.module()};
+        tiers.set_interval(1 + seed % 61);
         for (const std::uint64_t bits : {0x7ff4000000000001ULL, 0x3ff8000040490fdbULL}) {
             const Value args[] = {Value::i64(bits), Value::i64(0xfff0000000000000ULL)};
             for (const std::uint64_t limit : {60U, 20'000U})
@@ -158,6 +171,7 @@ TEST(Tier, agrees_with_the_interpreter_on_loops_through_memory) {
     for (std::uint64_t seed = first_seed(); seed < first_seed() + rounds(600); ++seed) {
         SCOPED_TRACE(seed);
         Tiers tiers{twin::LoopProgram{seed}.module()};
+        tiers.set_interval(1 + seed * seed % 5'003);
         // A NaN to put in memory, and where addresses start; further rounds in the high half.
         for (const std::uint64_t moved : {0ULL, 8ULL, 3ULL << 32U, (20ULL << 32U) + 52}) {
             const Value args[] = {Value::i64(0xfff4000000000001), Value::i64(moved)};

@@ -59,7 +59,8 @@ Outcome<sandbox::WorkerReport> run_once(const sandbox::WorkerTask& task,
 // ------------------------------------------------------------------------------------- diff
 
 /// What must be the same, in the order in which it is shown.
-constexpr std::array<const char*, 6> compared{"result_id", "kind", "exit", "fuel", "trap", "files"};
+constexpr std::array<const char*, 7> compared{"result_id", "kind",  "exit",       "fuel",
+                                              "trap",      "files", "checkpoints"};
 
 json facts_of(const sandbox::WorkerReport& report) {
     const types::ResultSummary& summary = report.outcome.summary;
@@ -70,19 +71,36 @@ json facts_of(const sandbox::WorkerReport& report) {
                          {"root", to_hex0x(file.id.root.view())},
                          {"deleted", file.content == nullptr}});
     }
+    json checkpoints = json::array();
+    for (const wasm::Checkpoint& checkpoint : report.outcome.checkpoints) {
+        checkpoints.push_back({{"fuel", checkpoint.fuel},
+                               {"hash", to_hex0x(wasm::checkpoint_hash(checkpoint).view())}});
+    }
     return {{"result_id", to_hex0x(summary.result_id().view())},
             {"kind", kind_name(summary.exit)},
             {"exit", summary.code},
             {"fuel", summary.fuel.value},
             {"trap", report.outcome.text},
             {"files", std::move(files)},
+            {"checkpoints", std::move(checkpoints)},
             {"run_ms", static_cast<double>(report.run_us) / 1000}};
 }
 
 std::string cell(const json& value) {
     if (value.is_string()) return value.get<std::string>();
-    if (value.is_array()) return std::to_string(value.size()) + " changed";
+    if (value.is_array()) return std::to_string(value.size());
     return value.dump();
+}
+
+/// The first checkpoint on which two lists do not agree: the runs part in the segment before it.
+std::string parting(const json& left, const json& right) {
+    const std::size_t count = std::min(left.size(), right.size());
+    for (std::size_t index = 0; index < count; ++index) {
+        if (left[index] == right[index]) continue;
+        return "checkpoint " + std::to_string(index) + ", at fuel " + left[index]["fuel"].dump() +
+               " and " + right[index]["fuel"].dump();
+    }
+    return "after checkpoint " + std::to_string(count);
 }
 
 int diff(const TaskOptions& options, bool as_json) {
@@ -111,11 +129,15 @@ int diff(const TaskOptions& options, bool as_json) {
             const std::string left = cell(interp[fact]);
             const std::string right = cell(aot[fact]);
             if (interp[fact] == aot[fact]) {
-                if (!left.empty()) std::printf("  %-9s  %s\n", fact, left.c_str());
+                if (!left.empty()) std::printf("  %-11s  %s\n", fact, left.c_str());
             } else {
-                std::printf("! %-9s  interp  %s\n  %-9s  aot     %s\n", fact, left.c_str(), "",
+                std::printf("! %-11s  interp  %s\n  %-11s  aot     %s\n", fact, left.c_str(), "",
                             right.c_str());
             }
+        }
+        if (interp["checkpoints"] != aot["checkpoints"]) {
+            std::printf("  the runs part before %s\n",
+                        parting(interp["checkpoints"], aot["checkpoints"]).c_str());
         }
         std::printf(is_equal ? "equal in both tiers\n" : "the tiers differ\n");
     }
@@ -214,6 +236,9 @@ void add_wasm_diff(CLI::App* wasm, int& exit_status) {
     CLI::App* command = wasm->add_subcommand(
         "diff", "run a task in both tiers; status 1 and the differences when they disagree");
     add_task_flags(command, *options);
+    command->add_option("--every", options->checkpoint_fuel,
+                        "fuel from one checkpoint to the next (default 2^32, the network's; other "
+                        "values give other result ids)");
     command->add_flag("--json", *as_json, "as one JSON object");
     command->callback([options, as_json, &exit_status] { exit_status = diff(*options, *as_json); });
 }

@@ -153,6 +153,8 @@ Outcome<sandbox::WorkerTask> read_task(const TaskOptions& options) {
                                types::memory_per_task_max));
     MILLRACE_TRY(limits.output_bytes, amount_option("--output-limit", options.output_limit, 1024,
                                                     limits.output_bytes, types::blob_size_max));
+    MILLRACE_TRY(input.checkpoint_fuel, amount_option("--every", options.checkpoint_fuel, 1000,
+                                                      input.checkpoint_fuel, fuel));
     for (const std::string& pair : options.environment) {
         const std::size_t equals = pair.find('=');
         if (equals == std::string::npos || equals == 0) {

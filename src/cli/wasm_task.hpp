@@ -39,7 +39,8 @@ struct TaskOptions {
     std::string seed;
     std::vector<std::string> environment;
     double wall_seconds = 6 * 3600;
-    std::string cache;  ///< folder of compiled modules, "none", or empty: HOME/compiled
+    std::string checkpoint_fuel;  ///< empty: the network's
+    std::string cache;            ///< folder of compiled modules, "none", or empty: HOME/compiled
 };
 
 void add_task_flags(CLI::App* command, TaskOptions& options);

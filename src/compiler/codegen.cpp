@@ -120,6 +120,7 @@ Outcome<CodeGenerator> CodeGenerator::create() {
         LLVMInitializeX86Target();
         LLVMInitializeX86TargetMC();
         LLVMInitializeX86AsmPrinter();
+        LLVMInitializeX86AsmParser();
         // That pass would make a load conditional which only a select uses, volatile or not; a load
         // that faults is a trap, used or not.
         constexpr const char* arguments[] = {"millrace-compile",

@@ -21,6 +21,7 @@
 #include "aot/abi.hpp"
 #include "compiler/exact_nan.hpp"
 #include "compiler/loop_plan.hpp"
+#include "compiler/reentry.hpp"
 
 namespace millrace::compiler {
 namespace {
@@ -43,9 +44,11 @@ struct Range {
 
 class Versions {
   public:
-    Versions(LoopPlan plan, const Analyses& analyses)
+    /// With `reentry`, which is cut, if the loop has one.
+    Versions(LoopPlan plan, std::optional<Reentry>& reentry, const Analyses& analyses)
         : plan_{std::move(plan)},
           loop_{*plan_.loop},
+          reentry_{reentry},
           with_{analyses},
           before_{*loop_.getLoopPreheader()},
           at_{before_.getTerminator()},
@@ -55,6 +58,7 @@ class Versions {
     bool run() {
         const llvm::SCEV* repeats = with_.evolution.getNoopOrZeroExtend(plan_.repeats, i64_);
         if (!is_worth_it() || !can_expand(repeats)) return false;
+        if (reentry_) copy_whole();
         repeats_ = expand(repeats);
         llvm::Value* holds = conditions();
         divide(holds);
@@ -161,34 +165,47 @@ class Versions {
 
     // Two loops --------------------------------------------------------------------------------
 
+    /// The slow version is a copy of the loop with its reentry, which this one loses.
+    void copy_whole() {
+        reentry_->join(with_.evolution);
+        reentry_->whole().getUniqueExitBlocks(exits_);
+        slow_ = reentry_->divide(before_, copies_, updates_, with_.loops, with_.dominators,
+                                 with_.evolution);
+        reentry_.reset();
+    }
+    void copy_rounds(llvm::BasicBlock* fast_before) {
+        loop_.getUniqueExitBlocks(exits_);
+        llvm::SmallVector<llvm::BasicBlock*, 8> blocks;
+        llvm::Loop* slow = llvm::cloneLoopWithPreheader(fast_before, &before_, &loop_, copies_, "",
+                                                        &with_.loops, &with_.dominators, blocks);
+        llvm::remapInstructionsInBlocks(blocks, copies_);
+        slow_ = slow->getLoopPreheader();
+    }
+    llvm::Value* copy_of(llvm::Value* value) const {
+        const auto found = copies_.find(value);
+        return found == copies_.end() ? value : static_cast<llvm::Value*>(found->second);
+    }
     void divide(llvm::Value* holds) {
         llvm::BasicBlock* fast_before =
             llvm::SplitBlock(&before_, before_.getTerminator(), &with_.dominators, &with_.loops);
-        llvm::ValueToValueMapTy copies;
-        llvm::SmallVector<llvm::BasicBlock*, 8> blocks;
-        llvm::Loop* slow = llvm::cloneLoopWithPreheader(fast_before, &before_, &loop_, copies, "",
-                                                        &with_.loops, &with_.dominators, blocks);
-        llvm::remapInstructionsInBlocks(blocks, copies);
+        if (slow_ == nullptr) copy_rounds(fast_before);
         llvm::MDBuilder metadata{before_.getContext()};
-        llvm::BranchInst* choice = llvm::BranchInst::Create(
-            fast_before, slow->getLoopPreheader(), holds, before_.getTerminator()->getIterator());
+        llvm::BranchInst* choice = llvm::BranchInst::Create(fast_before, slow_, holds,
+                                                            before_.getTerminator()->getIterator());
         choice->setMetadata(llvm::LLVMContext::MD_prof, metadata.createBranchWeights(1000, 1));
         choice->getNextNode()->eraseFromParent();
-        llvm::SmallVector<llvm::BasicBlock*, 4> exits;
-        loop_.getUniqueExitBlocks(exits);
-        const auto copy_of = [&](llvm::Value* value) -> llvm::Value* {
-            const auto found = copies.find(value);
-            return found == copies.end() ? value : static_cast<llvm::Value*>(found->second);
-        };
-        for (llvm::BasicBlock* exit : exits) {
-            for (llvm::PHINode& phi : exit->phis()) {
-                for (unsigned index = 0, count = phi.getNumIncomingValues(); index < count; ++index)
-                    phi.addIncoming(
-                        copy_of(phi.getIncomingValue(index)),
-                        llvm::cast<llvm::BasicBlock>(copy_of(phi.getIncomingBlock(index))));
+        for (llvm::BasicBlock* exit : exits_) {
+            const llvm::SmallVector<llvm::BasicBlock*, 4> ways{llvm::predecessors(exit)};
+            for (llvm::BasicBlock* way : ways) {
+                if (!copies_.count(way)) continue;  // a copy's
+                auto* copy = llvm::cast<llvm::BasicBlock>(copy_of(way));
+                updates_.push_back({llvm::DominatorTree::Insert, copy, exit});
+                for (llvm::PHINode& phi : exit->phis())
+                    phi.addIncoming(copy_of(phi.getIncomingValueForBlock(way)), copy);
             }
-            with_.dominators.changeImmediateDominator(exit, &before_);
         }
+        llvm::DomTreeUpdater{with_.dominators, llvm::DomTreeUpdater::UpdateStrategy::Eager}
+            .applyUpdates(updates_);
         at_.SetInsertPoint(fast_before->getTerminator());
     }
     /// What falls or rises evenly is known after the loop, so the loop need not carry it.
@@ -341,6 +358,7 @@ class Versions {
 
     LoopPlan plan_;
     llvm::Loop& loop_;
+    std::optional<Reentry>& reentry_;
     Analyses with_;
     llvm::BasicBlock& before_;
     llvm::IRBuilder<> at_;
@@ -349,6 +367,10 @@ class Versions {
     llvm::Value* repeats_ = nullptr;
     llvm::Value* holds_ = nullptr;
     llvm::PHINode* round_ = nullptr;
+    llvm::BasicBlock* slow_ = nullptr;  ///< where the slow version begins
+    llvm::ValueToValueMapTy copies_;    ///< in it
+    llvm::SmallVector<llvm::BasicBlock*, 4> exits_;
+    llvm::SmallVector<llvm::DominatorTree::UpdateType, 8> updates_;
     std::vector<Range> ranges_;
     std::vector<llvm::MDNode*> scopes_;
     std::vector<llvm::WeakTrackingVH> dead_;
@@ -363,6 +385,15 @@ void unroll(llvm::Loop& loop, unsigned count, const Analyses& with) {
     options.ForgetAllSCEV = false;
     llvm::UnrollLoop(&loop, options, &with.loops, &with.evolution, &with.dominators,
                      &with.assumptions, &with.target, &with.remarks, true);
+}
+
+/// In how many rounds at a time the fast version is to run; 0: there is none. A reentry that is
+/// left is still cut.
+unsigned make_fast(llvm::Loop& loop, std::optional<Reentry>& reentry, const Analyses& with) {
+    std::optional<LoopPlan> plan = plan_loop(loop, with.evolution);
+    if (!plan) return 0;
+    Versions versions{std::move(*plan), reentry, with};
+    return versions.run() ? versions.unrolling() : 0;
 }
 
 }  // namespace
@@ -386,17 +417,15 @@ bool make_fast_loops(llvm::Function& function, llvm::FunctionAnalysisManager& an
     }
     bool is_any = false;
     for (llvm::Loop* loop : innermost) {
-        std::optional<LoopPlan> plan = plan_loop(*loop, with.evolution);
-        if (!plan) continue;
-        unsigned count = 1;
-        {
-            Versions versions{std::move(*plan), with};
-            if (!versions.run()) continue;
-            count = versions.unrolling();
-        }
+        std::optional<Reentry> reentry = Reentry::of(*loop);
+        if (reentry) reentry->cut(with.evolution);
+        const unsigned count = make_fast(*loop, reentry, with);
+        if (reentry) reentry->join(with.evolution);
+        if (count == 0) continue;
         is_any = true;
         if (count > 1) unroll(*loop, count, with);
     }
+    if (is_any) llvm::EliminateUnreachableBlocks(function);
     return is_any;
 }
 

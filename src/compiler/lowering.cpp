@@ -152,7 +152,7 @@ void Lowering::other(std::uint32_t index, const Instr& instr, Base base) {
             if (index + 1 < code_.instrs.size() && charges_at_start(index + 1)) return;
             return charge(instr.d);
         case Base::jump:
-            at_.CreateBr(way(index + instr.d, instr.e));
+            at_.CreateBr(way(index, index + instr.d, instr.e));
             is_dead_ = true;
             return;
         case Base::br_nonzero:

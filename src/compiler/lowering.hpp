@@ -50,15 +50,17 @@ class Lowering : public TrapSink {
     void find_blocks();
     [[nodiscard]] bool charges_at_start(std::uint32_t index) const;
     void begin_block(std::uint32_t index);
-    /// Where a way from here that costs `cost` leads.
-    llvm::BasicBlock* way(std::uint32_t to, std::uint32_t cost);
+    /// Where a way that costs `cost` leads.
+    llvm::BasicBlock* way(std::uint32_t from, std::uint32_t to, std::uint32_t cost);
     void branch_if(std::uint32_t index, llvm::Value* condition);
 
     // Fuel
     llvm::Value* fuel() { return at_.CreateLoad(unit_.i64(), fuel_); }
     void set_fuel(llvm::Value* value);
     void charge(std::uint32_t cost);
-    void check_fuel();
+    /// A safe point. Where fuel is short the process decides (aot/abi.hpp); if the run goes on,
+    /// then at `again` after `cost` has been given back, or else here.
+    void check_fuel(llvm::BasicBlock* again = nullptr, std::uint32_t cost = 0);
     llvm::BasicBlock* end_block(std::uint32_t kind);
 
     // Slots
@@ -162,6 +164,9 @@ class Lowering : public TrapSink {
     std::vector<llvm::AllocaInst*> variables_;
     std::vector<Start> starts_;
     std::vector<llvm::BasicBlock*> blocks_;  ///< by first instruction
+    /// Of a loop's head, by the same: where the loop is entered, and entered again after a
+    /// checkpoint. So its rounds stay a loop in which fuel falls evenly.
+    std::vector<llvm::BasicBlock*> entrances_;
     std::map<std::uint32_t, llvm::BasicBlock*> ends_;
     bool is_dead_ = false;
     bool is_fuel_told_ = false;  ///< the memory's cell holds the fuel as it is now

@@ -75,8 +75,11 @@ void Lowering::find_blocks() {
         note_way(index, operation.base == Base::charge ? before.d : 0);
     }
     blocks_.resize(instrs.size());
+    entrances_.resize(instrs.size());
     for (std::uint32_t index = 0; index < instrs.size(); ++index) {
-        if (starts_[index].is_start) blocks_[index] = new_block();
+        if (!starts_[index].is_start) continue;
+        blocks_[index] = new_block();
+        if (starts_[index].is_loop_head && unit_.is_metered()) entrances_[index] = new_block();
     }
 }
 
@@ -85,26 +88,32 @@ bool Lowering::charges_at_start(std::uint32_t index) const {
 }
 
 void Lowering::begin_block(std::uint32_t index) {
-    if (!is_dead_) at_.CreateBr(blocks_[index]);
+    llvm::BasicBlock* const entrance = entrances_[index];
+    if (!is_dead_) at_.CreateBr(entrance != nullptr ? entrance : blocks_[index]);
     is_dead_ = false;
+    if (entrance != nullptr) Builder{entrance}.CreateBr(blocks_[index]);
     at_.SetInsertPoint(blocks_[index]);
     is_fuel_told_ = false;
-    if (charges_at_start(index)) charge(*starts_[index].cost);
-    if (starts_[index].is_loop_head) check_fuel();
+    const std::uint32_t cost = charges_at_start(index) ? *starts_[index].cost : 0;
+    charge(cost);
+    if (starts_[index].is_loop_head) check_fuel(entrance, cost);
 }
 
-llvm::BasicBlock* Lowering::way(std::uint32_t to, std::uint32_t cost) {
-    if (charges_at_start(to) || cost == 0 || !unit_.is_metered()) return blocks_[to];
+llvm::BasicBlock* Lowering::way(std::uint32_t from, std::uint32_t to, std::uint32_t cost) {
+    const bool enters = to > from && entrances_[to] != nullptr;
+    llvm::BasicBlock* const target = enters ? entrances_[to] : blocks_[to];
+    if (charges_at_start(to) || cost == 0 || !unit_.is_metered()) return target;
     llvm::BasicBlock* block = new_block();
     Builder at{block};
     at.CreateStore(at.CreateSub(at.CreateLoad(unit_.i64(), fuel_), at.getInt64(cost)), fuel_);
-    at.CreateBr(blocks_[to]);
+    at.CreateBr(target);
     return block;
 }
 
 void Lowering::branch_if(std::uint32_t index, llvm::Value* condition) {
     const Instr& instr = code_.instrs[index];
-    at_.CreateCondBr(condition, way(index + instr.d, instr.b), way(index + 1, instr.c));
+    at_.CreateCondBr(condition, way(index, index + instr.d, instr.b),
+                     way(index, index + 1, instr.c));
     is_dead_ = true;
 }
 
@@ -117,11 +126,15 @@ void Lowering::charge(std::uint32_t cost) {
     if (cost != 0 && unit_.is_metered()) set_fuel(at_.CreateSub(fuel(), at_.getInt64(cost)));
 }
 
-void Lowering::check_fuel() {
+void Lowering::check_fuel(llvm::BasicBlock* again, std::uint32_t cost) {
     if (!unit_.is_metered()) return;
+    llvm::BasicBlock* shortage = new_block();
     llvm::BasicBlock* next = new_block();
-    at_.CreateCondBr(at_.CreateICmpSLT(fuel(), at_.getInt64(0)), end_block(aot::end_out_of_fuel),
-                     next, unit_.unlikely());
+    at_.CreateCondBr(at_.CreateICmpSLT(fuel(), at_.getInt64(0)), shortage, next, unit_.unlikely());
+    at_.SetInsertPoint(shortage);
+    llvm::Value* left = unit_.stop_at_safe_point(at_, fuel());
+    at_.CreateStore(at_.CreateAdd(left, at_.getInt64(cost)), fuel_);
+    at_.CreateBr(again != nullptr ? again : next);
     at_.SetInsertPoint(next);
 }
 
@@ -142,7 +155,7 @@ void Lowering::branch_table(std::uint32_t index, const Instr& instr) {
         const wasm::BranchTarget& target = code_.targets[instr.d + entry];
         llvm::BasicBlock*& found = known[{target.offset, target.cost}];
         if (found == nullptr)
-            found = way(index + static_cast<std::uint32_t>(target.offset), target.cost);
+            found = way(index, index + static_cast<std::uint32_t>(target.offset), target.cost);
         return found;
     };
     const std::uint32_t last = instr.e - 1;

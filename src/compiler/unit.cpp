@@ -2,6 +2,7 @@
 // Copyright the Millrace authors.
 #include "compiler/unit.hpp"
 
+#include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/MDBuilder.h>
 
 #include <algorithm>
@@ -119,6 +120,25 @@ llvm::Function* Unit::trap() {
         ->setDoesNotReturn();
     at.CreateUnreachable();
     return trap_;
+}
+
+llvm::Value* Unit::stop_at_safe_point(Builder& at, llvm::Value* fuel) {
+    // An instruction that faults instead of a call: what leads here costs the code no registers,
+    // and a function that calls nothing stays one.
+    llvm::FunctionType* const type = llvm::FunctionType::get(i64(), {i64()}, false);
+    llvm::InlineAsm* const stop =
+        llvm::InlineAsm::get(type, "ud2", "={ax},{ax},~{dirflag},~{fpsr},~{flags}", true);
+    llvm::CallInst* call = at.CreateCall(type, stop, {fuel});
+    call->setDoesNotThrow();
+    call->setOnlyReadsMemory();
+    return call;
+}
+
+bool is_safe_point(const llvm::BasicBlock& block) {
+    return std::ranges::any_of(block, [](const llvm::Instruction& instr) {
+        const auto* call = llvm::dyn_cast<llvm::CallInst>(&instr);
+        return call != nullptr && call->isInlineAsm();
+    });
 }
 
 llvm::Value* Unit::to_slot(Builder& at, llvm::Value* value, Type type) {

@@ -53,6 +53,9 @@ class Unit {
     }
     /// Ends the run; takes context, fuel and kind.
     [[nodiscard]] llvm::Function* trap();
+    /// Leaves it to the process what happens now that fuel is short (aot/abi.hpp); the fuel with
+    /// which the run goes on, if it does.
+    llvm::Value* stop_at_safe_point(Builder& at, llvm::Value* fuel);
 
     /// A field of the NativeContext that never changes.
     llvm::Value* constant_field(Builder& at, llvm::Value* context, std::size_t offset,
@@ -96,6 +99,9 @@ class Unit {
     llvm::MDNode* unlikely_ = nullptr;
     llvm::MDNode* empty_ = nullptr;
 };
+
+/// Whether a block holds a stop_at_safe_point().
+bool is_safe_point(const llvm::BasicBlock& block);
 
 /// The body of function `index`, which the unit declares.
 void lower_function(Unit& unit, std::uint32_t index, const wasm::Code& code);

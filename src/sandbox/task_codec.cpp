@@ -84,8 +84,32 @@ Bytes encode_report(const WorkerReport& report) {
     writer.write_text(report.outcome.text);
     writer.write(report.compile_us);
     writer.write(report.run_us);
+    const auto checkpoints = writer.begin_list();
+    if (report.outcome.checkpoints.size() <= checkpoints_told_max) {
+        for (const wasm::Checkpoint& checkpoint : report.outcome.checkpoints) {
+            writer.write(checkpoint.fuel);
+            writer.write(checkpoint.memory);
+            writer.write(checkpoint.rest);
+            writer.write(checkpoint.io);
+        }
+    }
+    writer.end_list(checkpoints);
     writer.end_list(list);
     return std::move(writer).take();
+}
+
+Result<std::vector<wasm::Checkpoint>, RlpError> read_checkpoints(RlpReaderView& reader) {
+    MILLRACE_TRY(auto list, reader.read_list());
+    std::vector<wasm::Checkpoint> checkpoints;
+    while (!list.at_end()) {
+        if (checkpoints.size() == checkpoints_told_max) return Err{RlpError::bad_value};
+        wasm::Checkpoint& checkpoint = checkpoints.emplace_back();
+        MILLRACE_TRY(checkpoint.fuel, list.read_u64());
+        MILLRACE_TRY(checkpoint.memory, list.read_fixed<Hash32>());
+        MILLRACE_TRY(checkpoint.rest, list.read_fixed<Hash32>());
+        MILLRACE_TRY(checkpoint.io, list.read_fixed<Hash32>());
+    }
+    return checkpoints;
 }
 
 Result<WorkerReport, RlpError> decode_report(ByteView payload) {
@@ -120,13 +144,17 @@ Result<WorkerReport, RlpError> decode_report(ByteView payload) {
     MILLRACE_TRY(report.outcome.text, read_text(reader, text_size_max));
     MILLRACE_TRY(report.compile_us, reader.read_u64());
     MILLRACE_TRY(report.run_us, reader.read_u64());
+    MILLRACE_TRY(report.outcome.checkpoints, read_checkpoints(reader));
     MILLRACE_TRY_VOID(reader.finish());
     report.outcome.standard_output = shared_copy(out);
     report.outcome.standard_error = shared_copy(error);
     const types::ResultSummary& summary = report.outcome.summary;
     const bool agrees = summary.output_root == types::output_root(entries) &&
                         summary.stdout_root == crypto::blob_id(out).root;
-    if (!agrees) return Err{RlpError::bad_value};
+    const auto& checkpoints = report.outcome.checkpoints;
+    const bool is_list =
+        checkpoints.empty() || summary.checkpoint_root == wasm::checkpoints_root(checkpoints);
+    if (!agrees || !is_list) return Err{RlpError::bad_value};
     return report;
 }
 
@@ -214,6 +242,7 @@ Bytes encode_task(const WorkerTask& task) {
     writer.write(input.limits.fuel.value);
     writer.write(input.limits.memory_bytes);
     writer.write(input.limits.output_bytes);
+    writer.write(input.checkpoint_fuel);
     writer.end_list(list);
     Bytes out;
     out.reserve(writer.view().size() + 8);
@@ -253,6 +282,7 @@ Result<WorkerTask, RlpError> decode_task(ByteView wire) {
     input.limits.fuel = Fuel{fuel};
     MILLRACE_TRY(input.limits.memory_bytes, reader.read_u64());
     MILLRACE_TRY(input.limits.output_bytes, reader.read_u64());
+    MILLRACE_TRY(input.checkpoint_fuel, reader.read_u64());
     MILLRACE_TRY_VOID(reader.finish());
     return task;
 }

@@ -33,6 +33,10 @@ struct WorkerTask {
     wasi::SharedBytes compiled = nullptr;
 };
 
+/// A report tells its checkpoints one by one up to this number; their root is in the summary.
+/// Tasks of the market have at most 256 (2^40 fuel).
+constexpr std::size_t checkpoints_told_max = 4'096;
+
 /// A result with what it took here; the times are not part of the result.
 struct WorkerReport {
     wasi::TaskOutcome outcome;

@@ -111,7 +111,7 @@ struct ResultSummary {
     Hash32 stdout_root;
     Fuel fuel;
     Hash32 memory_root;      ///< root of the final linear memory (crypto/merkle.hpp)
-    Hash32 checkpoint_root;  ///< zero until checkpoints exist
+    Hash32 checkpoint_root;  ///< docs/formats/checkpoint.md; zero for a short task, without any
     bool operator==(const ResultSummary&) const = default;
 
     [[nodiscard]] Hash32 result_id() const;

@@ -168,19 +168,33 @@ wasm::HostOutcome Context::run(const Entry& entry, wasm::HostContext& host,
     return wasm::HostOutcome::done();
 }
 
+// The rule's, not a tuning: the log depends on where it is cut.
+constexpr std::size_t call_bytes_max = 4'096;
+
 void Context::log_call(const Entry& entry, std::uint64_t fuel, std::span<const wasm::Value> args,
                        Errno error) {
-    Bytes line = to_bytes(call_log_.view());
-    const auto append = [&line](std::uint64_t value) {
+    const auto append = [this](std::uint64_t value) {
         for (unsigned shift = 0; shift < 64; shift += 8)
-            line.push_back(static_cast<std::uint8_t>(value >> shift));
+            calls_.push_back(static_cast<std::uint8_t>(value >> shift));
     };
     append(static_cast<std::uint64_t>(&entry - functions().data()));
     append(fuel);
     for (const wasm::Value& value : args)
         append(value.bits);
     append(static_cast<std::uint64_t>(error));
-    call_log_ = crypto::sha256(line);
+    if (calls_.size() >= call_bytes_max) hash_calls();
+}
+
+void Context::hash_calls() {
+    Bytes all = to_bytes(call_log_.view());
+    all.insert(all.end(), calls_.begin(), calls_.end());
+    call_log_ = crypto::sha256(all);
+    calls_.clear();
+}
+
+const Hash32& Context::call_log() {
+    if (!calls_.empty()) hash_calls();
+    return call_log_;
 }
 
 // ------------------------------------------------------------------- arguments, environment

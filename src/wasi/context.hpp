@@ -123,7 +123,7 @@ class Context {
     /// checkpoints (docs/formats/checkpoint.md); what calls did to memory and files follows from
     /// it.
     void log_calls() noexcept { logs_calls_ = true; }
-    [[nodiscard]] const Hash32& call_log() const noexcept { return call_log_; }
+    [[nodiscard]] const Hash32& call_log();
 
     [[nodiscard]] FileTree& tree() noexcept { return tree_; }
     [[nodiscard]] Bytes take_standard_output() noexcept { return std::move(standard_output_); }
@@ -228,6 +228,8 @@ class Context {
     Transfer transfer_;
     bool logs_calls_ = false;
     Hash32 call_log_;
+    Bytes calls_;  ///< records that are not in it yet
+    void hash_calls();
     void log_call(const Entry& entry, std::uint64_t fuel, std::span<const wasm::Value> args,
                   Errno error);
     std::function<void(std::uint64_t)> progress_;

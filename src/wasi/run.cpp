@@ -164,25 +164,12 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
     wasm::RunOutcome outcome = wasm::Returned{};
     End end;
     TaskOutcome result;
-    std::optional<wasm::CheckpointMaker> maker;
     if (instance) {
-        wasm::StoreData& data = store.data();
-        if (input.checkpoint_fuel > 0 && !data.native) {
+        if (input.checkpoint_fuel > 0) {
             context.log_calls();
-            maker.emplace(instance.value()->data());
-            const auto hold = [interval = input.checkpoint_fuel](wasm::StoreData& running) {
-                const std::uint64_t next =
-                    wasm::next_checkpoint(running.self->fuel_used(), interval);
-                running.fuel_hold = next < running.fuel_limit
-                                        ? static_cast<std::int64_t>(running.fuel_limit - next)
-                                        : 0;
-            };
-            hold(data);
-            data.at_safe_point = [&, hold](wasm::StoreData& running) {
-                result.checkpoints.push_back(
-                    maker->take(running.self->fuel_used(), context.call_log()));
-                hold(running);
-            };
+            wasm::take_checkpoints(
+                instance.value()->data(), input.checkpoint_fuel,
+                [&context] { return context.call_log(); }, result.checkpoints);
         }
         outcome = instance.value()->invoke("_start", {});
         end = end_of(outcome, context.tree().limit_hit());
@@ -216,6 +203,7 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
     result.summary.exit = end.exit;
     result.summary.code = end.code;
     result.summary.fuel = Fuel{store.fuel_used()};
+    result.summary.checkpoint_root = wasm::checkpoints_root(result.checkpoints);
     result.text = std::move(end.text);
     collect_files(std::move(changes), result);
     const bool has_stdout =

@@ -36,9 +36,9 @@ struct TaskInput {
     Hash32 seed;                           ///< of random_get; TaskSpec::content_seed()
     types::TaskLimits limits;
     bool has_root = true;  ///< false, for the conformance suite only: no descriptor 3
-    /// Fuel from one checkpoint to the next; 0: none. Only the interpreter takes them so far, and
-    /// so they are no part of the result yet (TaskOutcome::checkpoints).
-    std::uint64_t checkpoint_fuel = 0;
+    /// Fuel from one checkpoint to the next; 0: none. Another interval gives another result id, so
+    /// only tests and comparisons set it.
+    std::uint64_t checkpoint_fuel = wasm::checkpoint_interval;
 };
 
 /// argv[0] of every task.
@@ -59,7 +59,7 @@ struct TaskOutcome {
     SharedBytes standard_output;    ///< what summary.stdout_root commits to
     SharedBytes standard_error;     ///< delivered, not compared
     std::string text;               ///< for people: "trap: unreachable"; empty when it exited
-    /// wasm::checkpoints_root() of them is what ResultSummary::checkpoint_root will hold.
+    /// What summary.checkpoint_root commits to, in the order in which they were taken.
     std::vector<wasm::Checkpoint> checkpoints;
 };
 

@@ -16,10 +16,6 @@ bool charge(InstanceData& instance, std::uint64_t cost) noexcept {
     return instance.store->self->charge(cost);
 }
 
-void mark(Memory& memory, std::uint64_t offset, std::uint64_t length) noexcept {
-    if (memory.has_marks()) Memory::mark(memory.data(), offset, length);
-}
-
 }  // namespace
 
 BulkResult memory_init(InstanceData& instance, std::uint32_t segment, std::uint64_t target,
@@ -31,7 +27,7 @@ BulkResult memory_init(InstanceData& instance, std::uint32_t segment, std::uint6
         return BulkResult::memory_trap;
     if (!charge(instance, fuel::for_bytes(length))) return BulkResult::out_of_fuel;
     if (length > 0) {
-        mark(*instance.memory, target, length);
+        instance.memory->note_write(target, length);
         std::memcpy(instance.memory->data() + target, module.bytes.data() + data.begin + source,
                     length);
     }
@@ -44,7 +40,7 @@ BulkResult memory_copy(InstanceData& instance, std::uint64_t target, std::uint64
     if (!fits(source, length, memory.size()) || !fits(target, length, memory.size()))
         return BulkResult::memory_trap;
     if (!charge(instance, fuel::for_bytes(length))) return BulkResult::out_of_fuel;
-    mark(memory, target, length);
+    memory.note_write(target, length);
     std::memmove(memory.data() + target, memory.data() + source, length);
     return BulkResult::done;
 }
@@ -54,7 +50,7 @@ BulkResult memory_fill(InstanceData& instance, std::uint64_t target, std::uint8_
     Memory& memory = *instance.memory;
     if (!fits(target, length, memory.size())) return BulkResult::memory_trap;
     if (!charge(instance, fuel::for_bytes(length))) return BulkResult::out_of_fuel;
-    mark(memory, target, length);
+    memory.note_write(target, length);
     std::memset(memory.data() + target, value, length);
     return BulkResult::done;
 }

@@ -2,6 +2,9 @@
 // Copyright the Millrace authors.
 #include "wasm/checkpoint.hpp"
 
+#include <memory>
+#include <utility>
+
 #include "base/assert.hpp"
 #include "codec/rlp.hpp"
 #include "crypto/hash.hpp"
@@ -57,9 +60,7 @@ Hash32 checkpoints_root(std::span<const Checkpoint> checkpoints) {
 
 CheckpointMaker::CheckpointMaker(InstanceData& instance)
     : instance_{instance}, memory_{depth_of(Region::memory)} {
-    Memory& memory = *instance_.memory;
-    MILLRACE_ASSERT(memory.has_marks());
-    if (memory.size() > 0) Memory::mark(memory.data(), 0, memory.size());
+    instance_.memory->mark_all();
 }
 
 Checkpoint CheckpointMaker::take(std::uint64_t fuel_used, const Hash32& io) {
@@ -87,6 +88,22 @@ Checkpoint CheckpointMaker::take(std::uint64_t fuel_used, const Hash32& io) {
             append(rest, entry);
     }
     return {.fuel = fuel_used, .memory = memory_.root(), .rest = crypto::sha256(rest), .io = io};
+}
+
+void take_checkpoints(InstanceData& instance, std::uint64_t interval, std::function<Hash32()> io,
+                      std::vector<Checkpoint>& taken) {
+    MILLRACE_ASSERT(interval > 0);
+    const auto hold = [interval](StoreData& store) {
+        const std::uint64_t next = next_checkpoint(store.self->fuel_used(), interval);
+        store.fuel_hold =
+            next < store.fuel_limit ? static_cast<std::int64_t>(store.fuel_limit - next) : 0;
+    };
+    hold(*instance.store);
+    auto maker = std::make_shared<CheckpointMaker>(instance);
+    instance.store->at_safe_point = [maker, hold, io = std::move(io), &taken](StoreData& store) {
+        taken.push_back(maker->take(store.self->fuel_used(), io ? io() : Hash32{}));
+        hold(store);
+    };
 }
 
 }  // namespace millrace::wasm

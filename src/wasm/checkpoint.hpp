@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -37,8 +38,7 @@ constexpr std::uint64_t next_checkpoint(std::uint64_t fuel_used, std::uint64_t i
     return next == 0 ? interval : next;
 }
 
-/// Takes the checkpoints of one instance. Needs the pages' marks (Memory::has_marks): a tier with
-/// its own memory marks what it wrote before it asks.
+/// Takes the checkpoints of one instance, of whose memory it uses the marks (Memory::is_marked).
 class CheckpointMaker {
   public:
     explicit CheckpointMaker(InstanceData& instance);
@@ -48,5 +48,11 @@ class CheckpointMaker {
     InstanceData& instance_;
     PageTree memory_;
 };
+
+/// Has the runs of an instance's store take a checkpoint of it after each multiple of `interval`,
+/// which is not 0, in whatever tier. They come into `taken`, which must outlive the store's last
+/// run. `io` gives the hash of the host calls so far; null: zeros.
+void take_checkpoints(InstanceData& instance, std::uint64_t interval, std::function<Hash32()> io,
+                      std::vector<Checkpoint>& taken);
 
 }  // namespace millrace::wasm

@@ -74,7 +74,7 @@ std::optional<std::span<std::uint8_t>> Memory::range(std::uint64_t offset,
                                                      std::uint64_t length) noexcept {
     if (!contains(offset, length)) return std::nullopt;
     if (watch_ != nullptr) watch_->touch(Region::memory, offset, length);
-    if (data_) mark(base_, offset, length);
+    note_write(offset, length);
     return std::span<std::uint8_t>{base_ + offset, static_cast<std::size_t>(length)};
 }
 
@@ -111,6 +111,7 @@ bool Memory::write_u64(std::uint64_t offset, std::uint64_t value) noexcept {
 }
 
 void Memory::clear_marks() noexcept {
+    if (region_) return region_->watch_writes();
     const std::size_t marks = std::size_t{pages_} * (page_size / state_page_size);
     std::memset(base_ - marks, 0, marks);
 }

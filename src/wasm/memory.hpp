@@ -25,6 +25,10 @@ class MemoryRegion {
     /// Makes the first `pages` pages usable; new ones are zero. Never fewer than before. False when
     /// the machine has no memory to give.
     [[nodiscard]] virtual bool commit(std::uint32_t pages) noexcept = 0;
+    /// From here on is_written() tells the pages of 4 KiB that were written since the last call of
+    /// this; it may tell too many. Before the first call it tells all.
+    virtual void watch_writes() noexcept = 0;
+    [[nodiscard]] virtual bool is_written(std::uint64_t page) const noexcept = 0;
 };
 
 /// A linear memory. Addresses are offsets from 0; every access here is checked against the current
@@ -82,20 +86,25 @@ class Memory {
     /// For the engine's tiers.
     [[nodiscard]] std::uint8_t* data() noexcept { return base_; }
 
-    /// Which pages of 4 KiB were written: data()[-1 - page] is not 0. The interpreter and every
-    /// method here that writes mark them; whoever writes through bytes() does not. Only a memory
-    /// outside a region has the marks.
+    /// Which pages of 4 KiB were written since clear_marks(). In a region that tells it; else
+    /// data()[-1 - page] is not 0: the interpreter and every method here that writes mark them, and
+    /// whoever writes through bytes() does not.
     static void mark(std::uint8_t* data, std::uint64_t at, std::uint64_t length) noexcept {
         if (length == 0) return;
         const std::uint64_t last = (at + length - 1) >> 12U;
         for (std::uint64_t page = at >> 12U; page <= last; ++page)
             *(data - 1 - page) = 1;
     }
-    [[nodiscard]] bool has_marks() const noexcept { return data_ != nullptr; }
     [[nodiscard]] bool is_marked(std::uint64_t page) const noexcept {
-        return *(base_ - 1 - page) != 0;
+        return region_ ? region_->is_written(page) : *(base_ - 1 - page) != 0;
     }
     void clear_marks() noexcept;
+    /// For who writes through data(): these bytes lie inside.
+    void note_write(std::uint64_t at, std::uint64_t length) noexcept {
+        if (data_) mark(base_, at, length);
+    }
+    /// Before the first clear_marks(): all count as written.
+    void mark_all() noexcept { note_write(0, size()); }
 
     /// Is told what the methods of this class are about to touch, while a Watch runs the module. A
     /// refused access still gives bytes: the watch remembers, and the run is given up.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "base/assert.hpp"
 #include "crypto/hash.hpp"
@@ -54,7 +55,10 @@ void PageTree::set(std::uint32_t page, const Hash32& hash) {
 
 void PageTree::set_page(std::uint32_t page, ByteView bytes) {
     MILLRACE_ASSERT(bytes.size() == state_page_size);
-    set(page, crypto::sha256(bytes));
+    // Most pages of a large memory were never used.
+    const bool is_zero = bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1,
+                                                      state_page_size - 1) == 0;
+    set(page, is_zero ? zero_root(0) : crypto::sha256(bytes));
 }
 
 const Hash32& PageTree::root() {
