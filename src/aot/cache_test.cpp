@@ -239,6 +239,7 @@ TEST(ImageCache, many_writers_and_readers_at_once_see_whole_images_only) {
     };
     {
         std::vector<std::jthread> threads;
+        threads.reserve(4);
         for (int number = 0; number < 4; ++number)
             threads.emplace_back(work, number);
     }

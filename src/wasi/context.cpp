@@ -32,7 +32,7 @@ std::optional<std::string> Call::path(std::size_t index) {
 Context::Context(ContextInput input, FileTree tree)
     : input_{std::move(input)}, tree_{std::move(tree)} {
     for (const auto& [name, value] : input_.environment) {
-        environment_.push_back(name + "=" + value);
+        environment_.emplace_back(name).append("=").append(value);
     }
     constexpr Rights stream_rights =
         right::fd_fdstat_set_flags | right::fd_filestat_get | right::poll_fd_readwrite;
@@ -40,7 +40,7 @@ Context::Context(ContextInput input, FileTree tree)
         Descriptor made;
         made.stream = stream;
         made.base = stream_rights | (stream == Stream::input ? right::fd_read : right::fd_write);
-        descriptors_.emplace_back(std::move(made));
+        descriptors_.emplace_back(made);
     }
     if (input_.has_root) {
         Descriptor made;
@@ -49,7 +49,7 @@ Context::Context(ContextInput input, FileTree tree)
         made.inheriting = right::all;
         made.is_preopened = true;
         tree_.open(FileTree::root);
-        descriptors_.emplace_back(std::move(made));
+        descriptors_.emplace_back(made);
     }
 }
 

@@ -26,7 +26,7 @@ std::uint32_t Context::add_descriptor(Descriptor made) {
     const auto number = free_descriptor();
     MILLRACE_ASSERT(number.has_value());
     if (*number >= descriptors_.size()) descriptors_.resize(*number + std::size_t{1});
-    descriptors_[*number] = std::move(made);
+    descriptors_[*number] = made;
     return *number;
 }
 
@@ -213,7 +213,7 @@ Errno Context::fd_renumber(Call& call) {
     if (from == nullptr || to == nullptr) return Errno::badf;
     if (from == to) return Errno::success;
     release(*to);
-    *to = std::move(*from);
+    *to = *from;
     descriptors_[call.u32(0)].reset();
     return Errno::success;
 }

@@ -139,7 +139,7 @@ Errno Context::path_open(Call& call) {
             break;
     }
     tree_.open(made.inode);
-    (void)call.memory().write_u32(call.u32(8), add_descriptor(std::move(made)));
+    (void)call.memory().write_u32(call.u32(8), add_descriptor(made));
     return Errno::success;
 }
 

@@ -96,6 +96,7 @@ TEST_F(Tree, output_is_what_differs_from_the_input_sorted_by_path) {
     ASSERT_EQ(tree.create_symlink("new", place("link"), later), Errno::success);
     const auto changes = tree.take_changes();
     std::vector<std::string> lines;
+    lines.reserve(changes.size());
     for (const auto& change : changes) {
         lines.push_back(change.path + "=" +
                         (change.content ? std::string{as_text(*change.content)} : "deleted"));

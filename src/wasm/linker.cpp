@@ -332,18 +332,19 @@ class Instantiation {
 
 Result<Instance*, LinkError> Linker::instantiate(std::shared_ptr<const Module> module) {
     MILLRACE_ASSERT(module != nullptr);
-    const ModuleData& data = module->data();
+    const Module& given = *module;  // which the instance keeps
+    const ModuleData& data = given.data();
     if (data.outlined && !store_.data().native) {
         return Err{LinkError{.kind = LinkErrorKind::not_compiled,
                              .message = "of the module there is only an outline, and no code",
                              .outcome = {}}};
     }
-    Instantiation building{store_, module};
+    Instantiation building{store_, std::move(module)};
     for (const Import& import : data.imports) {
         const auto found = externs_.find({std::string{import.module}, std::string{import.name}});
         if (found == externs_.end()) {
             std::string list;
-            for (const std::string& entry : missing(*module)) {
+            for (const std::string& entry : missing(given)) {
                 if (list.size() > 1'000) {
                     list += ", ...";
                     break;

@@ -42,11 +42,8 @@ struct World {
 };
 
 /// A module of one function "f", with a memory of 1 to 3 pages.
-inline Bytes one(FuncType type, Bytes code, std::uint32_t locals = 0) {
-    return ModuleWriter{}
-        .memory(1, 3)
-        .function("f", std::move(type), std::move(code), locals)
-        .bytes();
+inline Bytes one(const FuncType& type, Bytes code, std::uint32_t locals = 0) {
+    return ModuleWriter{}.memory(1, 3).function("f", type, std::move(code), locals).bytes();
 }
 
 }  // namespace millrace::wasm
