@@ -113,8 +113,8 @@ std::string digest_of(const Found& found, std::uint64_t seed) {
         std::vector<Value> arguments;
         for (const ValueType type : found.type.params)
             arguments.push_back(operand(type, prng));
-        seen += to_text(instance.value()->invoke("f", arguments)) + " " +
-                std::to_string(store.fuel_used()) + "\n";
+        const std::string outcome = to_text(instance.value()->invoke("f", arguments));
+        seen += outcome + " " + std::to_string(store.fuel_used()) + "\n";
     }
     return to_hex(crypto::keccak256(as_bytes(seen)).view()).substr(0, 24);
 }
