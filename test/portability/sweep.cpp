@@ -41,9 +41,11 @@ std::uint64_t half_of_vector(Prng& prng) {
     switch (prng.below(3)) {
         case 0:
             return wide[prng.below(std::size(wide))];
-        case 1:
-            return narrow[prng.below(std::size(narrow))] | narrow[prng.below(std::size(narrow))]
-                                                               << 32;
+        case 1: {
+            // One after the other: compilers differ in the order of an operator's operands.
+            const std::uint64_t low = narrow[prng.below(std::size(narrow))];
+            return low | narrow[prng.below(std::size(narrow))] << 32;
+        }
         default:
             return prng.next();
     }
