@@ -34,6 +34,8 @@ def main():
     ideal = computing / cores
     providers = len(network["providers"])
 
+    if os.getloadavg()[0] > cores + 1:
+        print(f"\n(This machine does other work as well, {os.getloadavg()[0]:.0f} at a time: these times are too long.)")
     print("\nThe whole picture, from the same source:\n")
     line("the program built for this machine, one core", native, native)
     line(f"as {tasks} WebAssembly tasks, each in a sandbox, one core", alone, native)

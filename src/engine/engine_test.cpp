@@ -183,7 +183,7 @@ TEST(Engine, a_call_that_does_not_fit_is_an_error) {
 }
 
 TEST(Engine, a_host_function_ends_a_run_as_it_says) {
-    const auto ended = [](HostEnd end) {
+    const auto ended = [](const HostEnd& end) {
         auto instance = Instance::create(
             loaded(asking()),
             options_with([end](Caller&, std::span<const Value>, std::span<Value>) { return end; }));

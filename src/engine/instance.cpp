@@ -60,6 +60,7 @@ Value outer(const wasm::Value& value) {
 
 std::vector<wasm::ValueType> inner(const std::vector<Type>& types) {
     std::vector<wasm::ValueType> all;
+    all.reserve(types.size());
     for (const Type type : types)
         all.push_back(inner(type));
     return all;
@@ -83,9 +84,11 @@ wasm::HostFunction host_function(const Import& import) {
     const auto call = [given = import](wasm::HostContext& host, std::span<const wasm::Value> args,
                                        std::span<wasm::Value> results) {
         std::vector<Value> arguments;
+        arguments.reserve(args.size());
         for (const wasm::Value& value : args)
             arguments.push_back(outer(value));
         std::vector<Value> answers;
+        answers.reserve(given.results.size());
         for (const Type type : given.results)
             answers.push_back({type, 0});
         Caller caller{&host};
@@ -193,6 +196,7 @@ Result<CallResult> Instance::call(std::string_view name, std::span<const Value> 
     if (!std::ranges::all_of(type->params, carried) || !std::ranges::all_of(type->results, carried))
         return Error{"its vectors and references cannot be passed here", std::string{name}, ""};
     std::vector<wasm::Value> values;
+    values.reserve(arguments.size());
     for (const Value& value : arguments)
         values.push_back(inner(value));
     if (!std::ranges::equal(values, type->params, {}, &wasm::Value::type)) {

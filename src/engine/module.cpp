@@ -12,6 +12,7 @@ namespace {
 template <typename Item>
 std::vector<std::string> described(const std::vector<Item>& items) {
     std::vector<std::string> lines;
+    lines.reserve(items.size());
     for (const Item& item : items)
         lines.push_back(describe(item));
     return lines;

@@ -41,9 +41,11 @@ std::uint64_t half_of_vector(Prng& prng) {
     switch (prng.below(3)) {
         case 0:
             return wide[prng.below(std::size(wide))];
-        case 1:
-            return narrow[prng.below(std::size(narrow))] | narrow[prng.below(std::size(narrow))]
-                                                               << 32;
+        case 1: {
+            // One after the other: compilers differ in the order of an operator's operands.
+            const std::uint64_t low = narrow[prng.below(std::size(narrow))];
+            return low | narrow[prng.below(std::size(narrow))] << 32;
+        }
         default:
             return prng.next();
     }
@@ -113,8 +115,8 @@ std::string digest_of(const Found& found, std::uint64_t seed) {
         std::vector<Value> arguments;
         for (const ValueType type : found.type.params)
             arguments.push_back(operand(type, prng));
-        seen += to_text(instance.value()->invoke("f", arguments)) + " " +
-                std::to_string(store.fuel_used()) + "\n";
+        const std::string outcome = to_text(instance.value()->invoke("f", arguments));
+        seen += outcome + " " + std::to_string(store.fuel_used()) + "\n";
     }
     return to_hex(crypto::keccak256(as_bytes(seen)).view()).substr(0, 24);
 }
