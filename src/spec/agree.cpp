@@ -22,6 +22,7 @@
 #include <string_view>
 #include <thread>
 
+#include "crypto/hash.hpp"
 #include "spec/agree_node.hpp"
 #include "spec/agree_run.hpp"
 #include "spec/agree_shrink.hpp"
@@ -39,7 +40,9 @@ constexpr const char* usage_text =
     "as\n"
     "  compiled code, and compares results, traps, fuel, memory, globals, tables and checkpoints.\n"
     "  --node   runs those that any engine must agree on in node as well\n"
-    "  --keep   writes to FILE how far it is, and goes on from there when FILE is of the same run\n"
+    "  --keep   writes to FILE how far it is, and goes on from there when seed and programs are "
+    "the\n"
+    "           same\n"
     "  --out    where a module that differs is written, whole and made small (here)\n";
 
 struct Options {
@@ -51,6 +54,7 @@ struct Options {
     std::string keep;
     std::string out = ".";
     std::string compiler;
+    std::string programs;  ///< programs_hash, when something is kept
 };
 
 template <typename Number>
@@ -276,6 +280,21 @@ class Pool {
     std::vector<std::jthread> threads_;
 };
 
+/// Of this program and the compiler: another build starts anew.
+std::string programs_hash(const Options& options) {
+    const fs::path self = fs::read_symlink("/proc/self/exe");
+    const fs::path beside = self.parent_path() / "../libexec/millrace-compile";
+    Bytes hashes;
+    for (const fs::path& path :
+         {self, options.compiler.empty() ? beside : fs::path{options.compiler}}) {
+        std::ifstream file{path, std::ios::binary};
+        const std::string bytes{std::istreambuf_iterator<char>{file}, {}};
+        const Hash32 hash = crypto::sha256(as_bytes(bytes));
+        hashes.insert(hashes.end(), hash.view().begin(), hash.view().end());
+    }
+    return to_hex(crypto::sha256(hashes).view());
+}
+
 nlohmann::json to_json(const Options& options, const Done& done) {
     nlohmann::json differences = nlohmann::json::array();
     for (const Difference& found : done.differences)
@@ -284,6 +303,7 @@ nlohmann::json to_json(const Options& options, const Done& done) {
                                {"what", found.what},
                                {"files", found.files}});
     return {{"suite", "wasm-agree"},
+            {"programs", options.programs},
             {"seed", options.seed},
             {"modules", done.modules},
             {"families", done.families},
@@ -304,7 +324,9 @@ Done kept(const Options& options) {
     std::ifstream file{options.keep};
     if (options.keep.empty() || !file) return done;
     const auto object = nlohmann::json::parse(file, nullptr, false);
-    if (object.is_discarded() || object.value("seed", idle) != options.seed) return done;
+    if (object.is_discarded() || object.value("seed", idle) != options.seed ||
+        object.value("programs", "") != options.programs)
+        return done;
     done.modules = object.value("modules", std::uint64_t{0});
     done.families = object.value("families", done.families);
     done.seconds = object.value("seconds", 0.0);
@@ -362,11 +384,12 @@ void show_totals(const Options& options, const Done& done) {
 int run_agreement(int argc, char** argv) {
     constexpr std::uint64_t stretch = 512;
     constexpr std::size_t differences_max = 10;
-    const auto options = options_of(argc, argv);
+    auto options = options_of(argc, argv);
     if (!options) {
         std::fputs(usage_text, stderr);
         return 2;
     }
+    if (!options->keep.empty()) options->programs = programs_hash(*options);
     tell_seed_at_the_end();
     Done done = kept(*options);
     Pool pool{*options};
