@@ -35,7 +35,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* usage_text =
     "usage: millrace-spec wasm-agree [--modules N] [--seed S] [--jobs N] [--node] [--keep FILE]\n"
-    "                                [--out DIR] [--compiler FILE] [--json]\n"
+    "                                [--out DIR] [--only FAMILY] [--compiler FILE] [--json]\n"
     "  Makes N modules (2000) from the seeds S (0), S + 1, ..., runs each in the interpreter and "
     "as\n"
     "  compiled code, and compares results, traps, fuel, memory, globals, tables and checkpoints.\n"
@@ -43,6 +43,7 @@ constexpr const char* usage_text =
     "  --keep   writes to FILE how far it is, and goes on from there when seed and programs are "
     "the\n"
     "           same\n"
+    "  --only   of these seeds only the modules of a family: wide, integers, floats or loops\n"
     "  --out    where a module that differs is written, whole and made small (here)\n";
 
 struct Options {
@@ -53,6 +54,7 @@ struct Options {
     bool as_json = false;
     std::string keep;
     std::string out = ".";
+    std::string only;
     std::string compiler;
     std::string programs;  ///< programs_hash, when something is kept
 };
@@ -83,6 +85,8 @@ std::optional<Options> options_of(int argc, char** argv) {
             options.keep = value;
         } else if (name == "--out") {
             options.out = value;
+        } else if (name == "--only") {
+            options.only = value;
         } else if (name == "--compiler") {
             options.compiler = value;
         } else {
@@ -121,13 +125,15 @@ struct Difference {
 };
 
 struct Done {
-    std::uint64_t modules = 0;
+    std::uint64_t seeds = 0;
+    std::uint64_t modules = 0;  ///< fewer with --only
     std::map<std::string, std::uint64_t> families;
     AgreeCounts counts;
     std::vector<Difference> differences;
     double seconds = 0;
 
     void add(const Done& more) {
+        seeds += more.seeds;
         modules += more.modules;
         for (const auto& [family, count] : more.families)
             families[family] += count;
@@ -143,6 +149,8 @@ class Worker {
 
     void check(std::uint64_t seed, Done& done) {
         const AgreeSample sample = agree_sample(seed);
+        ++done.seeds;
+        if (!options_.only.empty() && options_.only != sample.family) return;
         ++done.modules;
         ++done.families[sample.family];
         const std::string what = compare(sample, seed, done.counts);
@@ -305,6 +313,7 @@ nlohmann::json to_json(const Options& options, const Done& done) {
     return {{"suite", "wasm-agree"},
             {"programs", options.programs},
             {"seed", options.seed},
+            {"seeds", done.seeds},
             {"modules", done.modules},
             {"families", done.families},
             {"seconds", done.seconds},
@@ -327,6 +336,7 @@ Done kept(const Options& options) {
     if (object.is_discarded() || object.value("seed", idle) != options.seed ||
         object.value("programs", "") != options.programs)
         return done;
+    done.seeds = object.value("seeds", std::uint64_t{0});
     done.modules = object.value("modules", std::uint64_t{0});
     done.families = object.value("families", done.families);
     done.seconds = object.value("seconds", 0.0);
@@ -361,7 +371,7 @@ void show(const Difference& found) {
 void show_totals(const Options& options, const Done& done) {
     std::printf("seeds %llu to %llu, %.0f s, %.1f modules/s: ",
                 static_cast<unsigned long long>(options.seed),
-                static_cast<unsigned long long>(options.seed + done.modules), done.seconds,
+                static_cast<unsigned long long>(options.seed + done.seeds), done.seconds,
                 static_cast<double>(done.modules) / std::max(done.seconds, 0.001));
     for (const auto& [family, count] : done.families)
         std::printf("%llu %s, ", static_cast<unsigned long long>(count), family.c_str());
@@ -394,10 +404,10 @@ int run_agreement(int argc, char** argv) {
     Done done = kept(*options);
     Pool pool{*options};
     double shown = done.seconds;
-    while (done.modules < options->modules && done.differences.size() < differences_max) {
+    while (done.seeds < options->modules && done.differences.size() < differences_max) {
         const auto begin = Clock::now();
-        const std::uint64_t first = options->seed + done.modules;
-        const std::uint64_t count = std::min(stretch, options->modules - done.modules);
+        const std::uint64_t first = options->seed + done.seeds;
+        const std::uint64_t count = std::min(stretch, options->modules - done.seeds);
         const Done more = pool.run(first, first + count);
         done.add(more);
         done.seconds += std::chrono::duration<double>(Clock::now() - begin).count();
