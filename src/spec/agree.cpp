@@ -181,7 +181,7 @@ class Worker {
         if (!image) return "not compiled: " + image.error().text();
         const auto pair = AgreePair::load(sample, *image);
         if (!pair) return "not loaded: " + pair.error().text();
-        const std::string found = compare_tiers(sample, *pair, seed, counts);
+        std::string found = compare_tiers(sample, *pair, seed, counts);
         if (!found.empty() || !options_.with_node || !sample.is_portable) return found;
         if (!node_) node_.emplace();
         return node_->compare(sample, *pair, counts);
@@ -369,10 +369,10 @@ void show(const Difference& found) {
 }
 
 void show_totals(const Options& options, const Done& done) {
+    const std::uint64_t end = options.seed + done.seeds;
     std::printf("seeds %llu to %llu, %.0f s, %.1f modules/s: ",
-                static_cast<unsigned long long>(options.seed),
-                static_cast<unsigned long long>(options.seed + done.seeds), done.seconds,
-                static_cast<double>(done.modules) / std::max(done.seconds, 0.001));
+                static_cast<unsigned long long>(options.seed), static_cast<unsigned long long>(end),
+                done.seconds, static_cast<double>(done.modules) / std::max(done.seconds, 0.001));
     for (const auto& [family, count] : done.families)
         std::printf("%llu %s, ", static_cast<unsigned long long>(count), family.c_str());
     const AgreeCounts& counts = done.counts;

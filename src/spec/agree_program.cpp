@@ -67,6 +67,7 @@ void AgreeProgram::plan() {
 Bytes AgreeProgram::module() {
     plan();
     std::vector<Bytes> bodies;
+    bodies.reserve(functions_.size());
     for (std::uint32_t function = 0; function < written_; ++function)
         bodies.push_back(body(function));
     if (is_portable_) {
