@@ -127,8 +127,14 @@ class LoopProgram {
         put({0x21, limit});
         for (std::uint8_t index = 0; index < 3; ++index) {
             put({0x20, 1, 0xa7});
-            constant(one_of(0, 8, 64, 300, 1'024, 1'500, 65'536 - 1'024, 65'536 - 512, 65'536 - 64,
-                            -16, -4'096));
+            if (pick(5) == 0) {
+                // Accesses that end within a few bytes of the memory's end.
+                const std::int64_t far = one_of(8 * rounds, 8 * (start + step * rounds));
+                constant(65'536 - far + one_of(-16, -8, -4, 0, 4, 8));
+            } else {
+                constant(one_of(0, 8, 64, 300, 1'024, 1'500, 65'536 - 1'024, 65'536 - 512,
+                                65'536 - 64, -16, -4'096));
+            }
             put({0x6a, 0x21, static_cast<std::uint8_t>(counter + 1 + index)});
         }
         if (has_way_out_) put({0x02, 0x40});

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <thread>
 
+#include "crypto/hash.hpp"
 #include "spec/agree_node.hpp"
 #include "spec/agree_run.hpp"
 #include "spec/agree_shrink.hpp"
@@ -34,12 +35,15 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* usage_text =
     "usage: millrace-spec wasm-agree [--modules N] [--seed S] [--jobs N] [--node] [--keep FILE]\n"
-    "                                [--out DIR] [--compiler FILE] [--json]\n"
+    "                                [--out DIR] [--only FAMILY] [--compiler FILE] [--json]\n"
     "  Makes N modules (2000) from the seeds S (0), S + 1, ..., runs each in the interpreter and "
     "as\n"
     "  compiled code, and compares results, traps, fuel, memory, globals, tables and checkpoints.\n"
     "  --node   runs those that any engine must agree on in node as well\n"
-    "  --keep   writes to FILE how far it is, and goes on from there when FILE is of the same run\n"
+    "  --keep   writes to FILE how far it is, and goes on from there when seed and programs are "
+    "the\n"
+    "           same\n"
+    "  --only   of these seeds only the modules of a family: wide, integers, floats or loops\n"
     "  --out    where a module that differs is written, whole and made small (here)\n";
 
 struct Options {
@@ -50,7 +54,9 @@ struct Options {
     bool as_json = false;
     std::string keep;
     std::string out = ".";
+    std::string only;
     std::string compiler;
+    std::string programs;  ///< programs_hash, when something is kept
 };
 
 template <typename Number>
@@ -79,6 +85,8 @@ std::optional<Options> options_of(int argc, char** argv) {
             options.keep = value;
         } else if (name == "--out") {
             options.out = value;
+        } else if (name == "--only") {
+            options.only = value;
         } else if (name == "--compiler") {
             options.compiler = value;
         } else {
@@ -117,13 +125,15 @@ struct Difference {
 };
 
 struct Done {
-    std::uint64_t modules = 0;
+    std::uint64_t seeds = 0;
+    std::uint64_t modules = 0;  ///< fewer with --only
     std::map<std::string, std::uint64_t> families;
     AgreeCounts counts;
     std::vector<Difference> differences;
     double seconds = 0;
 
     void add(const Done& more) {
+        seeds += more.seeds;
         modules += more.modules;
         for (const auto& [family, count] : more.families)
             families[family] += count;
@@ -139,6 +149,8 @@ class Worker {
 
     void check(std::uint64_t seed, Done& done) {
         const AgreeSample sample = agree_sample(seed);
+        ++done.seeds;
+        if (!options_.only.empty() && options_.only != sample.family) return;
         ++done.modules;
         ++done.families[sample.family];
         const std::string what = compare(sample, seed, done.counts);
@@ -169,7 +181,7 @@ class Worker {
         if (!image) return "not compiled: " + image.error().text();
         const auto pair = AgreePair::load(sample, *image);
         if (!pair) return "not loaded: " + pair.error().text();
-        const std::string found = compare_tiers(sample, *pair, seed, counts);
+        std::string found = compare_tiers(sample, *pair, seed, counts);
         if (!found.empty() || !options_.with_node || !sample.is_portable) return found;
         if (!node_) node_.emplace();
         return node_->compare(sample, *pair, counts);
@@ -276,6 +288,21 @@ class Pool {
     std::vector<std::jthread> threads_;
 };
 
+/// Of this program and the compiler: another build starts anew.
+std::string programs_hash(const Options& options) {
+    const fs::path self = fs::read_symlink("/proc/self/exe");
+    const fs::path beside = self.parent_path() / "../libexec/millrace-compile";
+    Bytes hashes;
+    for (const fs::path& path :
+         {self, options.compiler.empty() ? beside : fs::path{options.compiler}}) {
+        std::ifstream file{path, std::ios::binary};
+        const std::string bytes{std::istreambuf_iterator<char>{file}, {}};
+        const Hash32 hash = crypto::sha256(as_bytes(bytes));
+        hashes.insert(hashes.end(), hash.view().begin(), hash.view().end());
+    }
+    return to_hex(crypto::sha256(hashes).view());
+}
+
 nlohmann::json to_json(const Options& options, const Done& done) {
     nlohmann::json differences = nlohmann::json::array();
     for (const Difference& found : done.differences)
@@ -284,7 +311,9 @@ nlohmann::json to_json(const Options& options, const Done& done) {
                                {"what", found.what},
                                {"files", found.files}});
     return {{"suite", "wasm-agree"},
+            {"programs", options.programs},
             {"seed", options.seed},
+            {"seeds", done.seeds},
             {"modules", done.modules},
             {"families", done.families},
             {"seconds", done.seconds},
@@ -304,7 +333,10 @@ Done kept(const Options& options) {
     std::ifstream file{options.keep};
     if (options.keep.empty() || !file) return done;
     const auto object = nlohmann::json::parse(file, nullptr, false);
-    if (object.is_discarded() || object.value("seed", idle) != options.seed) return done;
+    if (object.is_discarded() || object.value("seed", idle) != options.seed ||
+        object.value("programs", "") != options.programs)
+        return done;
+    done.seeds = object.value("seeds", std::uint64_t{0});
     done.modules = object.value("modules", std::uint64_t{0});
     done.families = object.value("families", done.families);
     done.seconds = object.value("seconds", 0.0);
@@ -337,10 +369,10 @@ void show(const Difference& found) {
 }
 
 void show_totals(const Options& options, const Done& done) {
+    const std::uint64_t end = options.seed + done.seeds;
     std::printf("seeds %llu to %llu, %.0f s, %.1f modules/s: ",
-                static_cast<unsigned long long>(options.seed),
-                static_cast<unsigned long long>(options.seed + done.modules), done.seconds,
-                static_cast<double>(done.modules) / std::max(done.seconds, 0.001));
+                static_cast<unsigned long long>(options.seed), static_cast<unsigned long long>(end),
+                done.seconds, static_cast<double>(done.modules) / std::max(done.seconds, 0.001));
     for (const auto& [family, count] : done.families)
         std::printf("%llu %s, ", static_cast<unsigned long long>(count), family.c_str());
     const AgreeCounts& counts = done.counts;
@@ -362,19 +394,20 @@ void show_totals(const Options& options, const Done& done) {
 int run_agreement(int argc, char** argv) {
     constexpr std::uint64_t stretch = 512;
     constexpr std::size_t differences_max = 10;
-    const auto options = options_of(argc, argv);
+    auto options = options_of(argc, argv);
     if (!options) {
         std::fputs(usage_text, stderr);
         return 2;
     }
+    if (!options->keep.empty()) options->programs = programs_hash(*options);
     tell_seed_at_the_end();
     Done done = kept(*options);
     Pool pool{*options};
     double shown = done.seconds;
-    while (done.modules < options->modules && done.differences.size() < differences_max) {
+    while (done.seeds < options->modules && done.differences.size() < differences_max) {
         const auto begin = Clock::now();
-        const std::uint64_t first = options->seed + done.modules;
-        const std::uint64_t count = std::min(stretch, options->modules - done.modules);
+        const std::uint64_t first = options->seed + done.seeds;
+        const std::uint64_t count = std::min(stretch, options->modules - done.seeds);
         const Done more = pool.run(first, first + count);
         done.add(more);
         done.seconds += std::chrono::duration<double>(Clock::now() - begin).count();

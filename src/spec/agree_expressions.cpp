@@ -131,7 +131,10 @@ void AgreeProgram::constant(Type type) {
             for (int half = 0; half < 2; ++half) {
                 std::uint64_t bits = prng_.next();
                 if (kind == 0) bits = doubles[pick(14)];
-                if (kind == 1) bits = singles[pick(14)] | std::uint64_t{singles[pick(14)]} << 32U;
+                if (kind == 1) {
+                    bits = singles[pick(14)];
+                    bits |= std::uint64_t{singles[pick(14)]} << 32U;
+                }
                 if (kind == 2) bits = integers[pick(15)];
                 code_.word(bits, 8);
             }

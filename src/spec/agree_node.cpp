@@ -32,10 +32,10 @@ const traps = [
   [/unreachable/, 'unreachable'],
   [/memory access out of bounds|data segment/, 'memory'],
   [/signature mismatch|null function|dereferencing a null/, 'indirect'],
-  [/table|element segment/, 'table'],
   [/divide by zero|remainder by zero/, 'zero'],
   [/divide result unrepresentable/, 'overflow'],
   [/float unrepresentable/, 'conversion'],
+  [/table (index|access|entry)|element segment/, 'table'],
 ];
 const host = (what, value) =>
   BigInt.asIntN(64, (value ^ BigInt(what)) * 0x9e3779b97f4a7c15n);

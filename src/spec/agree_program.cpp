@@ -40,7 +40,10 @@ void AgreeProgram::plan() {
     // Of functions and blocks with more values, rarely with so many that carrying them costs.
     for (std::uint32_t left = pick(2); left > 0; --left)
         types_.push_back({some(2), some(3)});
-    if (chance(12)) types_.push_back({some(2), Types(9 + pick(9), any_type())});
+    if (chance(12)) {
+        const Type type = any_type();
+        types_.push_back({some(2), Types(9 + pick(9), type)});
+    }
     types_written_ = static_cast<std::uint32_t>(types_.size());
     functions_.push_back(1);
     for (std::uint32_t left = pick(4); left > 0; --left)
@@ -64,6 +67,7 @@ void AgreeProgram::plan() {
 Bytes AgreeProgram::module() {
     plan();
     std::vector<Bytes> bodies;
+    bodies.reserve(functions_.size());
     for (std::uint32_t function = 0; function < written_; ++function)
         bodies.push_back(body(function));
     if (is_portable_) {

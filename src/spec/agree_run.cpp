@@ -105,6 +105,7 @@ AgreeSample agree_sample(std::uint64_t seed) {
                 sample.arguments.push_back({Value::i64(bits), Value::i64(0xfff0000000000000)});
             return sample;
         case 4:
+        case 12:
             sample.family = "loops";
             sample.module = aot::twin::LoopProgram{seed}.module();
             // A NaN to put in memory, and where addresses start; also further rounds.
