@@ -164,7 +164,9 @@ extern "C" std::int64_t millrace_aot_at_safe_point(std::int64_t fuel) {
 bool take_safe_point(greg_t* registers) {
     constexpr std::uint8_t stop[] = {0x0f, 0x0b};  // ud2
     const auto* at = reinterpret_cast<const std::uint8_t*>(registers[REG_RIP]);
-    if (!std::ranges::equal(stop, std::span{at, sizeof stop})) return false;
+    // A false image may have this instruction anywhere; with fuel left it is no safe point.
+    if (registers[REG_RAX] >= 0 || !std::ranges::equal(stop, std::span{at, sizeof stop}))
+        return false;
     const greg_t behind = registers[REG_RIP] + greg_t{sizeof stop};
     registers[REG_RSP] -= red_zone + greg_t{sizeof behind};
     std::memcpy(reinterpret_cast<void*>(registers[REG_RSP]), &behind, sizeof behind);

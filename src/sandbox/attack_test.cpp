@@ -183,10 +183,15 @@ TEST(Attack, a_forged_image_is_behind_the_same_walls) {
         ASSERT_FALSE(report.has_value()) << number;
         EXPECT_TRUE(is_killed(report.error().text())) << number << report.error().text();
     }
-    const Bytes privileged{0xf4};  // hlt; an undefined instruction is a safe point (aot/fault.hpp)
-    const auto report = run_blocking(task_with_code(privileged), options);
-    ASSERT_FALSE(report.has_value());
-    EXPECT_NE(report.error().text().find("killed"), std::string::npos) << report.error().text();
+    const Bytes privileged{0xf4};       // hlt
+    const Bytes undefined{0x0f, 0x0b};  // ud2 with fuel left, so no safe point
+    // mov rax, -1; ud2; ud2: goes on behind a false safe point, to the same end
+    const Bytes twice{0x48, 0xc7, 0xc0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x0b, 0x0f, 0x0b};
+    for (const Bytes& code : {privileged, undefined, twice}) {
+        const auto report = run_blocking(task_with_code(code), options);
+        ASSERT_FALSE(report.has_value());
+        EXPECT_NE(report.error().text().find("killed"), std::string::npos) << report.error().text();
+    }
 }
 #endif
 

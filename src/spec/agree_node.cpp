@@ -33,8 +33,7 @@ const traps = [
   [/memory access out of bounds|data segment/, 'memory'],
   [/signature mismatch|null function|dereferencing a null/, 'indirect'],
   [/divide by zero|remainder by zero/, 'zero'],
-  [/divide result unrepresentable/, 'overflow'],
-  [/float unrepresentable/, 'conversion'],
+  [/unrepresentable/, 'number'],
   [/table (index|access|entry)|element segment/, 'table'],
 ];
 const host = (what, value) =>
@@ -79,8 +78,9 @@ std::string_view word_of(std::string_view outcome) {
         {"uninitialized element", "indirect"},
         {"indirect call type mismatch", "indirect"},
         {"integer divide by zero", "zero"},
-        {"integer overflow", "overflow"},
-        {"invalid conversion to integer", "conversion"},
+        // V8 says of a NaN what it says of a float that is too large.
+        {"integer overflow", "number"},
+        {"invalid conversion to integer", "number"},
     };
     for (const auto& [text, word] : words) {
         if (outcome.substr(6).starts_with(text)) return word;

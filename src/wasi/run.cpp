@@ -160,7 +160,7 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
     wasm::Linker linker{store};
     context.define(linker);
 
-    const auto instance = linker.instantiate(module);
+    const auto instance = linker.instantiate(std::move(module));
     wasm::RunOutcome outcome = wasm::Returned{};
     End end;
     TaskOutcome result;
