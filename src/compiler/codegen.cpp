@@ -72,6 +72,8 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
     second.addPass(llvm::EarlyCSEPass{true});
     second.addPass(llvm::InstCombinePass{});
     second.addPass(llvm::SimplifyCFGPass{});
+    second.addPass(DropHiddenMarks{});
+    second.addPass(llvm::ADCEPass{});
     second.addPass(llvm::ReassociatePass{});
     {
         llvm::LoopPassManager loop;

@@ -198,22 +198,29 @@ void expand_exact_nans(llvm::Function& function) {
     std::vector<llvm::CallInst*> calls;
     for (llvm::BasicBlock& block : function) {
         for (llvm::Instruction& instr : block) {
-            if (is_exact_call(&instr)) calls.push_back(llvm::cast<llvm::CallInst>(&instr));
+            if (is_exact_call(&instr) || exact_vector_call(&instr) == &instr)
+                calls.push_back(llvm::cast<llvm::CallInst>(&instr));
         }
     }
     llvm::MDBuilder metadata{function.getContext()};
     llvm::MDNode* unlikely = metadata.createBranchWeights(1, 1U << 20U);
     for (llvm::CallInst* call : calls) {
+        llvm::IRBuilder<> at{call};
         llvm::Value* value = call->getArgOperand(0);
         llvm::BasicBlock* before = call->getParent();
-        auto* is_nan =
-            new llvm::FCmpInst(call->getIterator(), llvm::CmpInst::FCMP_UNO, value, value);
-        llvm::Instruction* rare =
-            llvm::SplitBlockAndInsertIfThen(is_nan, call->getIterator(), false, unlikely);
+        llvm::Value* odd = at.CreateFCmpUNO(value, value);
+        const bool is_vector = value->getType()->isVectorTy();
+        llvm::Instruction* rare = llvm::SplitBlockAndInsertIfThen(
+            is_vector ? at.CreateOrReduce(odd) : odd, call->getIterator(), false, unlikely);
+        // Positive and quiet, with no other bit of the payload.
+        llvm::Value* canonical = llvm::ConstantFP::getQNaN(value->getType());
+        if (is_vector) {
+            at.SetInsertPoint(rare);
+            canonical = at.CreateSelect(odd, canonical, value);
+        }
         llvm::PHINode* phi = llvm::PHINode::Create(value->getType(), 2, "", call->getIterator());
         phi->addIncoming(value, before);
-        // Positive and quiet, with no other bit of the payload.
-        phi->addIncoming(llvm::ConstantFP::getQNaN(value->getType()), rare->getParent());
+        phi->addIncoming(canonical, rare->getParent());
         call->replaceAllUsesWith(phi);
         call->eraseFromParent();
     }

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <llvm/IR/Function.h>
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/PassManager.h>
 
 /// Canonical NaNs, late (design 6.6).
 ///
@@ -24,5 +26,20 @@ void place_exact_nans(llvm::Function& function);
 void expand_exact_nans(llvm::Function& function);
 
 bool is_exact_call(const llvm::Value* value);
+
+// Vectors of floats are plain bits to most instructions, so there the mark is put where arithmetic
+// gives a value, and taken away where only arithmetic sees it.
+
+/// The mark on a result of arithmetic.
+llvm::Value* exact_vector(llvm::IRBuilderBase& at, llvm::Value* value);
+/// The marked value that this is, perhaps as lanes of another shape; null: it is none.
+llvm::CallInst* exact_vector_call(llvm::Value* value);
+
+/// Lets arithmetic have values without the mark, also from one round of a loop to the next. After
+/// InstCombine, which takes changes of shape away that undo each other.
+struct DropHiddenMarks : llvm::PassInfoMixin<DropHiddenMarks> {
+    static llvm::PreservedAnalyses run(llvm::Function& function,
+                                       llvm::FunctionAnalysisManager& analyses);
+};
 
 }  // namespace millrace::compiler

@@ -299,6 +299,10 @@ class Versions {
     /// A float whose bits count is stored as it is, and checked with others later; all else is
     /// stored as an integer, which nobody checks.
     llvm::Value* stored_value(llvm::IRBuilder<>& there, llvm::Value* value) {
+        if (llvm::CallInst* marked = exact_vector_call(value); marked && loop_.contains(marked)) {
+            dead_.emplace_back(value);
+            return marked->getArgOperand(0);
+        }
         if (!value->getType()->isFPOrFPVectorTy()) return value;
         if (is_exact_call(value) && loop_.contains(llvm::cast<llvm::Instruction>(value))) {
             llvm::Value* raw = llvm::cast<llvm::CallInst>(value)->getArgOperand(0);

@@ -133,7 +133,8 @@ class Planner {
             return true;
         }
         if (place->offset < 0 || place->offset > offset_max) return false;
-        if (is_store && type.isFPOrFPVectorTy())
+        if (is_store &&
+            (type.isFPOrFPVectorTy() || exact_vector_call(instr.getOperand(0)) != nullptr))
             plan_.float_stores.push_back(llvm::cast<llvm::StoreInst>(&instr));
         const std::uint64_t size = instr.getDataLayout().getTypeStoreSize(&type);
         add(*place, {&instr, place->offset, size}, is_store);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/assert.hpp"
+#include "compiler/exact_nan.hpp"
 #include "wasm/simd_ops.hpp"
 
 namespace millrace::compiler {
@@ -184,16 +185,7 @@ class Vectors {
         return at_.CreateShuffleVector(low, llvm::Constant::getNullValue(low->getType()),
                                        Mask{0, 1, 2, 3});
     }
-    Value* canonical(Value* value) {
-        const unsigned bits = value->getType()->getScalarSizeInBits();
-        auto* vector = llvm::cast<llvm::FixedVectorType>(value->getType());
-        llvm::Type* const plain =
-            llvm::FixedVectorType::get(at_.getIntNTy(bits), vector->getNumElements());
-        Value* is_nan = at_.CreateFCmpUNO(value, value);
-        return at_.CreateSelect(is_nan,
-                                splatted(plain, bits == 32 ? 0x7fc00000U : 0x7ff8000000000000ULL),
-                                at_.CreateBitCast(value, plain));
-    }
+    Value* canonical(Value* value) { return exact_vector(at_, value); }
     Value* rounded(llvm::Intrinsic::ID intrinsic, Value* x) {
         return canonical(call(intrinsic, {lanes(x)}));
     }

@@ -7,8 +7,7 @@
 #include "compiler/unit.hpp"
 
 /// The instructions of fixed-width SIMD in LLVM's terms. A v128 is <2 x i64>; each instruction sees
-/// it as lanes of its own shape. Arithmetic on float lanes gives canonical NaNs at once: a select
-/// on whole vectors costs little beside what a branch on each lane would.
+/// it as lanes of its own shape. Results of arithmetic on float lanes are marked (exact_nan.hpp).
 namespace millrace::compiler {
 
 /// Operands as the instruction's signature says (wasm/simd_ops.hpp); the result is a vector of any
