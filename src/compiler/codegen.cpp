@@ -33,6 +33,7 @@
 #include "compiler/exact_nan.hpp"
 #include "compiler/fast_loops.hpp"
 #include "compiler/small_copies.hpp"
+#include "compiler/whole_loads.hpp"
 
 namespace millrace::compiler {
 namespace {
@@ -103,6 +104,7 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
         }
         inline_small_copies(function);
         expand_exact_nans(function);
+        keep_loads_whole(function);
         functions.invalidate(function, llvm::PreservedAnalyses::none());
     }
 }
