@@ -386,6 +386,47 @@ TEST(Tier, a_vector_is_loaded_whole_whatever_is_done_with_it) {
     EXPECT_GT(count, 150);
 }
 
+/// f(place, way): reads at place + first; if way, at place + second; at place + third; and at a
+/// constant address. Each in a metering block of its own.
+Bytes reads(std::uint8_t first, std::uint8_t second, std::uint8_t third, bool beyond) {
+    const auto read = [](std::uint8_t offset) {
+        return Bytes{0x20, 0, 0x2d, 0, offset, 0x1a};  // local.get 0, i32.load8_u, drop
+    };
+    const auto append = [](Bytes& body, const Bytes& more) {
+        body.insert(body.end(), more.begin(), more.end());
+    };
+    Bytes body = read(first);
+    append(body, {0x20, 1, 0x04, 0x40});  // local.get 1, if
+    append(body, read(second));
+    append(body, {0x0b, 0x01});  // end, nop
+    append(body, read(third));
+    append(body, {0x20, 1, 0x04, 0x40, 0x01, 0x0b});  // if nop end
+    // i32.const 65532 or 65533, i32.load
+    append(body, {0x41, static_cast<std::uint8_t>(beyond ? 0xfd : 0xfc), 0xff, 0x03, 0x28, 0, 0});
+    append(body, {0x1a, 0x0b});
+    const FuncType type{{ValueType::i32, ValueType::i32}, {}};
+    return ModuleWriter{}.memory(1, 1).function("f", type, body).bytes();
+}
+
+TEST(Tier, a_fault_tells_the_fuel_of_its_own_block) {
+    Ends ends;
+    for (unsigned choice = 0; choice < 54; ++choice) {
+        const auto offset = [](unsigned number) {
+            return static_cast<std::uint8_t>(number % 3 * 4);
+        };
+        SCOPED_TRACE(choice);
+        Tiers tiers{reads(offset(choice), offset(choice / 3), offset(choice / 9), choice >= 27)};
+        for (std::uint32_t place = page_size - 10; place <= page_size; ++place) {
+            for (const std::uint32_t way : {0U, 1U}) {
+                const Value args[] = {Value::i32(place), Value::i32(way)};
+                count(ends, tiers.compare(args, 1'000));
+            }
+        }
+    }
+    EXPECT_GT(ends["trap"], 100);
+    EXPECT_GT(ends["returned "], 100);
+}
+
 TEST(Tier, code_of_another_module_is_refused) {
     const auto image = image_of(recursion());
     Store store;

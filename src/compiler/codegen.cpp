@@ -30,6 +30,7 @@
 
 #include <mutex>
 
+#include "compiler/accesses.hpp"
 #include "compiler/exact_nan.hpp"
 #include "compiler/fast_loops.hpp"
 #include "compiler/small_copies.hpp"
@@ -47,7 +48,7 @@ constexpr const char* features = "-fast-shld-rotate";
 
 /// The passes that matter for code which some compiler has optimised once: values into registers,
 /// then what the translation itself left behind.
-void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
+void optimise(llvm::Module& module, llvm::TargetMachine& machine, std::uint64_t memory_min) {
     llvm::LoopAnalysisManager loops;
     llvm::FunctionAnalysisManager functions;
     llvm::CGSCCAnalysisManager components;
@@ -97,6 +98,8 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine) {
         place_exact_nans(function);
         functions.invalidate(function, llvm::PreservedAnalyses::none());
         second.run(function, functions);
+        functions.invalidate(function, llvm::PreservedAnalyses::none());
+        drop_needless_tellings(function, functions, memory_min);
         if (make_fast_loops(function, functions)) {
             functions.invalidate(function, llvm::PreservedAnalyses::none());
             fast.run(function, functions);
@@ -158,7 +161,8 @@ Outcome<Bytes> CodeGenerator::generate(Unit& unit) {
     std::string report;
     llvm::raw_string_ostream text{report};
     if (llvm::verifyModule(module, &text)) return broken(text.str());
-    optimise(module, *machine_);
+    const auto& memories = unit.source().memories;
+    optimise(module, *machine_, memories.empty() ? 0 : memories[0].min * wasm::page_size);
     if (llvm::verifyModule(module, &text)) return broken(text.str());
     llvm::SmallVector<char, 0> object;
     llvm::raw_svector_ostream stream{object};

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "aot/abi.hpp"
+#include "compiler/accesses.hpp"
 #include "compiler/exact_nan.hpp"
 
 namespace millrace::compiler {
@@ -29,13 +30,6 @@ struct Place {
     std::int64_t step = 0;
     std::int64_t offset = 0;
 };
-
-bool is_memory_base(const llvm::Value* value) {
-    const auto* load = llvm::dyn_cast<llvm::LoadInst>(value);
-    if (load == nullptr || !load->hasMetadata(llvm::LLVMContext::MD_invariant_load)) return false;
-    static_assert(offsetof(aot::NativeContext, memory) == 0);
-    return load->getPointerOperand() == load->getFunction()->getArg(0);
-}
 
 class Planner {
   public:
@@ -141,28 +135,11 @@ class Planner {
         return plan_.groups.size() <= groups_max;
     }
     std::optional<Place> find_place(llvm::Value* pointer) {
-        Place place;
-        const llvm::DataLayout& layout = loop_.getHeader()->getDataLayout();
-        llvm::Value* index = nullptr;
-        while (!is_memory_base(pointer)) {
-            const auto* step = llvm::dyn_cast<llvm::GEPOperator>(pointer);
-            if (step == nullptr || step->getNumIndices() != 1) return std::nullopt;
-            llvm::Value* moved = step->idx_begin()->get();
-            const std::int64_t scale = static_cast<std::int64_t>(
-                layout.getTypeAllocSize(step->getSourceElementType()).getFixedValue());
-            if (const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(moved)) {
-                place.offset += constant->getSExtValue() * scale;
-            } else {
-                if (index != nullptr || scale != 1) return std::nullopt;
-                index = moved;
-            }
-            pointer = step->getOperand(0);
-        }
-        place.memory = pointer;
-        if (index == nullptr) return place;
-        const auto* widened = llvm::dyn_cast<llvm::ZExtInst>(index);
-        if (widened == nullptr || !widened->getSrcTy()->isIntegerTy(32)) return std::nullopt;
-        const llvm::SCEV* narrow = evolution_.getSCEV(widened->getOperand(0));
+        const std::optional<AccessPlace> found = access_place(pointer);
+        if (!found) return std::nullopt;
+        Place place{.memory = found->memory, .offset = found->offset};
+        if (found->index == nullptr) return place;
+        const llvm::SCEV* narrow = evolution_.getSCEV(found->index);
         if (evolution_.isLoopInvariant(narrow, &loop_)) {
             place.start = narrow;
             return place;
