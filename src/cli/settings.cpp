@@ -4,6 +4,7 @@
 #include "cli/settings.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 
 #include "chain/wallet_store.hpp"
@@ -57,7 +58,7 @@ Outcome<std::uint32_t> parse_fault(const std::string& text) {
         return Err{Failure{"'" + text + "' is not a fault", "--fault",
                            "write wrong-result=RATE with RATE from 0 to 1"}};
     }
-    return static_cast<std::uint32_t>(rate * 1e6 + 0.5);
+    return static_cast<std::uint32_t>(std::lround(rate * 1e6));
 }
 
 }  // namespace millrace::cli
