@@ -90,7 +90,7 @@ chain::TransactionSender::Journal make_journal(store::RecordStore& journal) {
 
 }  // namespace
 
-Outcome<std::unique_ptr<AgentBase>> AgentBase::open(Options options) {
+Outcome<std::unique_ptr<AgentBase>> AgentBase::open(const Options& options) {
     std::unique_ptr<AgentBase> base{new AgentBase};
     MILLRACE_TRY(base->network_, chain::read_network_file(
                                      chain::network_file_path(options.home_root, options.network)));

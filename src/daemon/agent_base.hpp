@@ -36,7 +36,7 @@ class AgentBase {
         std::uint64_t cache_bytes = store::BlobStore::cache_bytes_default;
     };
 
-    static Outcome<std::unique_ptr<AgentBase>> open(Options options);
+    static Outcome<std::unique_ptr<AgentBase>> open(const Options& options);
 
     [[nodiscard]] io::EventLoop& loop() noexcept { return loop_; }
     [[nodiscard]] io::RoleHome& home() noexcept { return *home_; }
@@ -52,7 +52,7 @@ class AgentBase {
     /// `work(ChainClient&, TransactionSender&)` on the chain thread, `done` on the loop's. When too
     /// many calls wait, `done` gets a Failure. Results are Outcomes.
     template <typename Work, typename Done>
-    void on_chain(Work work, Done done) {
+    void on_chain(Work work, const Done& done) {
         using Answer = decltype(work(*client_, *sender_));
         const bool taken = chain_thread_->call(
             [this, work = std::move(work)]() mutable { return work(*client_, *sender_); }, done);

@@ -70,24 +70,25 @@ Outcome<void> ProviderDaemon::start(std::function<void(Outcome<std::string>)> re
             .tier = options_.tier, .folder = base_.home_root() + "/compiled", .compiler = {}});
     MILLRACE_TRY(auto records, base_.records().load_all());
     MILLRACE_TRY_VOID(machine_->restore(records));
-    MILLRACE_TRY(control_,
-                 io::ControlServer::listen(base_.loop(), base_.home().run(),
-                                           [this](std::string line, const io::ControlReply& reply) {
-                                               answer_control(line, reply);
-                                           }));
+    MILLRACE_TRY(control_, io::ControlServer::listen(
+                               base_.loop(), base_.home().run(),
+                               [this](const std::string& line, const io::ControlReply& reply) {
+                                   answer_control(line, reply);
+                               }));
     MILLRACE_TRY(endpoint_, transport_->listen(options_.listen));
     const std::string advertised = options_.advertise.empty() ? endpoint_ : options_.advertise;
-    chain_->ensure_registered({.node_key = base_.node_key().public_key(),
-                               .endpoint = advertised,
-                               .price = options_.price,
-                               .slots = options_.slots,
-                               .stake = options_.stake},
-                              [this, advertised, ready = std::move(ready)](Outcome<Hash32> sent) {
-                                  if (!sent) return ready(Err{sent.error()});
-                                  const auto written = base_.home().publish_endpoint(endpoint_);
-                                  if (!written) return ready(Err{written.error()});
-                                  ready(advertised);
-                              });
+    chain_->ensure_registered(
+        {.node_key = base_.node_key().public_key(),
+         .endpoint = advertised,
+         .price = options_.price,
+         .slots = options_.slots,
+         .stake = options_.stake},
+        [this, advertised, ready = std::move(ready)](const Outcome<Hash32>& sent) {
+            if (!sent) return ready(Err{sent.error()});
+            const auto written = base_.home().publish_endpoint(endpoint_);
+            if (!written) return ready(Err{written.error()});
+            ready(advertised);
+        });
     return {};
 }
 
@@ -199,7 +200,7 @@ void ProviderDaemon::fetch(const prov::FetchBlobs& request) {
     std::vector<io::PeerId> sources;
     if (request.session != 0) sources.push_back(request.session);
     for (const auto& blob : request.sealed) {
-        fetcher_->fetch(blob, sources, [this, blob](Outcome<void> outcome) {
+        fetcher_->fetch(blob, sources, [this, blob](const Outcome<void>& outcome) {
             if (outcome) {
                 step(prov::BlobReady{blob});
             } else {
