@@ -71,7 +71,8 @@ int usage() {
         stderr);
     std::fputs("       millrace-spec wasm-agree [options]\n", stderr);
     for (const Suite& suite : suites)
-        std::fprintf(stderr, "  %s  %s\n", suite.name.data(), suite.help.data());
+        std::fprintf(stderr, "  %.*s  %.*s\n", static_cast<int>(suite.name.size()),
+                     suite.name.data(), static_cast<int>(suite.help.size()), suite.help.data());
     return 2;
 }
 
@@ -92,9 +93,10 @@ std::optional<SuiteOptions> options_of(int argc, char** argv) {
         } else if (name == "--fork") {
             options.fork = value;
         } else if (name == "--jobs") {
-            const auto end = value.data() + value.size();
-            const auto parsed = std::from_chars(value.data(), end, options.threads);
-            if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
+            const auto parsed =
+                std::from_chars(value.data(), value.data() + value.size(), options.threads);
+            if (parsed.ec != std::errc{} || parsed.ptr != value.data() + value.size())
+                return std::nullopt;
         } else {
             return std::nullopt;
         }

@@ -89,8 +89,8 @@ class Checked {
         gives_number_ = signature.shape == SimdShape::test || signature.shape == SimdShape::extract;
         type_.results = {gives_number_ ? signature.scalar : v128};
         Bytes code;
-        for (std::uint8_t index = 0; index < type_.params.size(); ++index)
-            ModuleWriter::append(code, {0x20, index});
+        for (std::size_t index = 0; index < type_.params.size(); ++index)
+            ModuleWriter::append(code, {0x20, static_cast<std::uint8_t>(index)});
         put_prefixed(code, named.code);
         if (signature.lanes > 0) code.push_back(lane);
         code.push_back(0x0b);
