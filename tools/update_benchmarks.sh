@@ -3,11 +3,11 @@
 # Copyright the Millrace authors.
 #
 # Measures again and renews the tables of docs/benchmarks.md. On a quiet machine: some minutes.
-#   tools/update_benchmarks.sh [--only wasm|render|task|evm|node|block] [FOLDER]     of the build; default build/release
+#   tools/update_benchmarks.sh [--only wasm|checkpoints|render|task|evm|node|block] [FOLDER]     of the build; default build/release
 # The programs of `evm` are ipsilon/evm-benchmarks; EVM_BENCHMARKS names their folder.
 set -eu
 cd "$(dirname "$0")/.."
-tables="wasm render task evm node block"
+tables="wasm checkpoints render task evm node block"
 if [ "${1:-}" = --only ]; then
     tables=$2
     shift 2
@@ -26,6 +26,7 @@ for name in $tables; do
     fi
     case $name in
         wasm | node) set -- --markdown ;;
+        checkpoints) set -- --seconds 4 ;;
         evm) set -- "$programs" ;;
         *) set -- ;;
     esac
