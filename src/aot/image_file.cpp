@@ -13,12 +13,12 @@
 #include <utility>
 
 #include "aot/image.hpp"
+#include "aot/region.hpp"
 #include "aot/tier.hpp"
 
 namespace millrace::aot {
 namespace {
 
-constexpr std::size_t machine_page = 4096;
 constexpr unsigned never_a_program = 0x0008U;  // MFD_NOEXEC_SEAL, since Linux 6.3
 
 std::size_t whole_pages(std::size_t size) {
@@ -46,28 +46,6 @@ bool write_at(int file, ByteView bytes, std::uint64_t offset) {
     return true;
 }
 
-/// Memory that is given back unless somebody takes it over.
-class Mapping {
-  public:
-    Mapping(std::size_t size, int protection, int flags, int file, std::uint64_t offset)
-        : size_{size} {
-        void* memory = mmap(nullptr, size, protection, flags, file, static_cast<off_t>(offset));
-        if (memory != MAP_FAILED) data_ = static_cast<std::uint8_t*>(memory);
-    }
-    Mapping(const Mapping&) = delete;
-    Mapping& operator=(const Mapping&) = delete;
-    ~Mapping() {
-        if (data_ != nullptr) munmap(data_, size_);
-    }
-    [[nodiscard]] std::uint8_t* data() const noexcept { return data_; }
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
-    std::uint8_t* release() noexcept { return std::exchange(data_, nullptr); }
-
-  private:
-    std::uint8_t* data_ = nullptr;
-    std::size_t size_ = 0;
-};
-
 }  // namespace
 
 Outcome<std::shared_ptr<const ImageFile>> ImageFile::make(ByteView image) {
@@ -92,8 +70,7 @@ ImageFile::~ImageFile() {
 Outcome<std::shared_ptr<const LoadedImage>> LoadedImage::load(ByteView bytes, Metering metering,
                                                               Digest digest) {
     MILLRACE_TRY(ImageView view, view_image(bytes, metering, digest));
-    Mapping code{whole_pages(view.code.size()), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                 -1, 0};
+    Mapping code{whole_pages(view.code.size()), PROT_READ | PROT_WRITE};
     if (code.data() == nullptr) return Err{no_executable_memory()};
     std::ranges::copy(view.code, code.data());  // which may be empty
     if (mprotect(code.data(), code.size(), PROT_READ | PROT_EXEC) != 0)
@@ -114,12 +91,12 @@ Outcome<std::shared_ptr<const LoadedImage>> LoadedImage::map(int file, std::uint
         static_cast<std::uint64_t>(info.st_size) != offset + size) {
         return Err{Failure{"the compiled module is cut off", "", "report this"}};
     }
-    Mapping whole{static_cast<std::size_t>(offset + size), PROT_READ, MAP_PRIVATE, file, 0};
+    Mapping whole{static_cast<std::size_t>(offset + size), PROT_READ, file, 0};
     if (whole.data() == nullptr) return Err{no_executable_memory()};
     const ByteView bytes{whole.data() + offset, static_cast<std::size_t>(size)};
     MILLRACE_TRY(ImageView view, view_image(bytes, Metering::exact, Digest::checked_before));
     const auto place = static_cast<std::uint64_t>(view.code.data() - whole.data());
-    Mapping code{whole_pages(view.code.size()), PROT_READ | PROT_EXEC, MAP_PRIVATE, file, place};
+    Mapping code{whole_pages(view.code.size()), PROT_READ | PROT_EXEC, file, place};
     if (code.data() == nullptr) return Err{no_executable_memory()};
     std::shared_ptr<LoadedImage> loaded{new LoadedImage};
     loaded->image_ = std::move(view.image);

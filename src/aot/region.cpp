@@ -25,6 +25,13 @@ Mapping::Mapping(std::size_t size, int protection) {
     size_ = size;
 }
 
+Mapping::Mapping(std::size_t size, int protection, int file, std::uint64_t offset) {
+    void* memory = mmap(nullptr, size, protection, MAP_PRIVATE, file, static_cast<off_t>(offset));
+    if (memory == MAP_FAILED) return;
+    data_ = static_cast<std::uint8_t*>(memory);
+    size_ = size;
+}
+
 Mapping::~Mapping() {
     if (data_ != nullptr) munmap(data_, size_);
 }

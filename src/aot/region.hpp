@@ -21,6 +21,8 @@ class Mapping {
     Mapping() = default;
     /// Without data() when the system gives none.
     Mapping(std::size_t size, int protection);
+    /// A file's bytes from an offset in whole pages on; writes stay here.
+    Mapping(std::size_t size, int protection, int file, std::uint64_t offset);
     ~Mapping();
     Mapping(Mapping&& other) noexcept
         : data_{std::exchange(other.data_, nullptr)}, size_{std::exchange(other.size_, 0)} {}
