@@ -58,7 +58,7 @@ struct Parts {
     }
 };
 
-const Bytes stub{0, wasm::op::unreachable, wasm::op::end};
+const Bytes emptied{0, wasm::op::unreachable, wasm::op::end};
 
 /// What may stand for a piece.
 const std::vector<Bytes>& fillings() {
@@ -91,13 +91,13 @@ Shrunk shrink(const Bytes& module, const std::function<bool(const Bytes&)>& is_b
         return false;
     };
     for (Bytes& body : parts.bodies) {
-        if (body != stub) attempt(body, stub);
+        if (body != emptied) attempt(body, emptied);
     }
     bool has_changed = true;
     while (has_changed && result.tries < tries_max) {
         has_changed = false;
         for (Bytes& body : parts.bodies) {
-            if (body == stub) continue;
+            if (body == emptied) continue;
             for (std::size_t size = body.size(); size > 0; size = std::min(size - 1, body.size())) {
                 for (std::size_t at = 0; at + size <= body.size();) {
                     bool is_kept = false;
@@ -121,7 +121,7 @@ Shrunk shrink(const Bytes& module, const std::function<bool(const Bytes&)>& is_b
     result.module = parts.module();
     for (const Bytes& body : parts.bodies) {
         result.code_bytes += body.size();
-        if (body != stub) ++result.functions;
+        if (body != emptied) ++result.functions;
     }
     return result;
 }
