@@ -98,7 +98,6 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine, std::uint64_t 
         place_exact_nans(function);
         functions.invalidate(function, llvm::PreservedAnalyses::none());
         second.run(function, functions);
-        functions.invalidate(function, llvm::PreservedAnalyses::none());
         drop_needless_tellings(function, functions, memory_min);
         if (make_fast_loops(function, functions)) {
             functions.invalidate(function, llvm::PreservedAnalyses::none());
