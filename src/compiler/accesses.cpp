@@ -152,6 +152,7 @@ void drop_needless_tellings(llvm::Function& function, llvm::FunctionAnalysisMana
     };
     const std::vector<llvm::BasicBlock*> order{llvm::po_begin(&function), llvm::po_end(&function)};
     std::vector<Event> first;
+    first.reserve(order.size());
     for (const llvm::BasicBlock* block : order)
         first.push_back(first_event(*block));
     for (bool is_changed = true; is_changed;) {
