@@ -21,6 +21,7 @@ namespace {
 struct Part {
     std::uint32_t first = 0;  ///< indices of defined functions
     std::uint32_t count = 0;
+    std::set<std::uint32_t> host_types;  ///< told by its compilation: Unit::host_types
 };
 constexpr std::uint32_t part_bytes = 32U << 10;
 
@@ -30,7 +31,7 @@ std::vector<Part> split(const wasm::ModuleData& module) {
     for (std::uint32_t index = 0; index < module.bodies.size(); ++index) {
         const std::uint32_t size = module.bodies[index].end - module.bodies[index].begin;
         if (parts.empty() || bytes + size > part_bytes) {
-            parts.push_back({index, 0});
+            parts.push_back({.first = index, .host_types = {}});
             bytes = 0;
         }
         ++parts.back().count;
@@ -50,56 +51,82 @@ aot::Convention convention_of(const wasm::ModuleData& module) {
     return aot::Convention::plain;
 }
 
-/// Thunks for every type that functions have, and for those that a host's may have.
-Outcome<Bytes> compile_thunks(const wasm::ModuleData& module, aot::Convention convention) {
-    MILLRACE_TRY(CodeGenerator generator, CodeGenerator::create());
-    llvm::LLVMContext context;
-    Unit unit{context, module, "thunks", convention};
+/// One for each type that functions of the module have; and those that its code calls.
+void define_thunks(Unit& unit, const std::set<std::uint32_t>& host_types) {
     std::set<std::uint32_t> entered;
-    for (const wasm::Body& body : module.bodies)
+    for (const wasm::Body& body : unit.source().bodies)
         entered.insert(body.type);
     for (const std::uint32_t type : entered)
         unit.define_entry_thunk(type);
-    for (std::uint32_t type = 0; type < module.types.size(); ++type)
+    for (const std::uint32_t type : host_types)
         unit.define_host_thunk(type);
-    return generator.generate(unit);
 }
 
-Outcome<Bytes> compile_part(const wasm::ModuleData& module, const Part& part,
-                            aot::Convention convention, aot::Metering metering,
-                            std::vector<FrameUse>& frames) {
-    MILLRACE_TRY(CodeGenerator generator, CodeGenerator::create());
-    llvm::LLVMContext context;
-    Unit unit{context, module, "part" + std::to_string(part.first), convention, metering};
-    for (std::uint32_t index = part.first; index < part.first + part.count; ++index) {
-        const wasm::Code code = wasm::translate(module, module.bodies[index]);
-        frames[index] = frame_use(module, code);
-        lower_function(unit, module.imported_functions + index, code);
+/// One thread's work; a target machine is dear to make.
+class Worker {
+  public:
+    Worker(const wasm::ModuleData& module, aot::Convention convention, aot::Metering metering,
+           CodeGenerator generator)
+        : module_{module},
+          convention_{convention},
+          metering_{metering},
+          generator_{std::move(generator)} {}
+
+    Outcome<Bytes> compile(Part& part, std::vector<FrameUse>& frames, bool is_whole) {
+        llvm::LLVMContext context;
+        Unit unit{context, module_, "part" + std::to_string(part.first), convention_, metering_};
+        for (std::uint32_t index = part.first; index < part.first + part.count; ++index) {
+            const wasm::Code code = wasm::translate(module_, module_.bodies[index]);
+            frames[index] = frame_use(module_, code);
+            lower_function(unit, module_.imported_functions + index, code);
+        }
+        part.host_types = unit.host_types();
+        if (is_whole) define_thunks(unit, part.host_types);
+        return generator_.generate(unit);
     }
-    return generator.generate(unit);
-}
+    Outcome<Bytes> compile_thunks(const std::set<std::uint32_t>& host_types) {
+        llvm::LLVMContext context;
+        Unit unit{context, module_, "thunks", convention_};
+        define_thunks(unit, host_types);
+        return generator_.generate(unit);
+    }
+
+  private:
+    const wasm::ModuleData& module_;
+    const aot::Convention convention_;
+    const aot::Metering metering_;
+    CodeGenerator generator_;
+};
 
 }  // namespace
 
 Outcome<aot::Image> compile_module(const wasm::Module& loaded, const CompileOptions& options) {
     const wasm::ModuleData& module = loaded.data();
-    const std::vector<Part> parts = split(module);
+    std::vector<Part> parts = split(module);
     const aot::Convention convention = convention_of(module);
     std::vector<FrameUse> frames(module.bodies.size());
-    std::vector<Outcome<Bytes>> objects(parts.size() + 1, Outcome<Bytes>{Bytes{}});
+    std::vector<Outcome<Bytes>> objects(parts.size(), Outcome<Bytes>{Bytes{}});
+    std::vector<Worker> workers;
+    for (unsigned number = 0; number < std::max(options.threads, 1U); ++number) {
+        MILLRACE_TRY(CodeGenerator generator, CodeGenerator::create());
+        workers.emplace_back(module, convention, options.metering, std::move(generator));
+    }
     std::atomic<std::size_t> next{0};
-    const auto work = [&] {
-        for (std::size_t index = next++; index < objects.size(); index = next++) {
-            objects[index] = index < parts.size() ? compile_part(module, parts[index], convention,
-                                                                 options.metering, frames)
-                                                  : compile_thunks(module, convention);
-        }
+    const auto work = [&](Worker& worker) {
+        for (std::size_t index = next++; index < parts.size(); index = next++)
+            objects[index] = worker.compile(parts[index], frames, parts.size() == 1);
     };
     {
         std::vector<std::jthread> helpers;
-        for (unsigned number = 1; number < options.threads; ++number)
-            helpers.emplace_back(work);
-        work();
+        for (std::size_t number = 1; number < workers.size(); ++number)
+            helpers.emplace_back([&, number] { work(workers[number]); });
+        work(workers[0]);
+    }
+    if (parts.size() > 1) {
+        std::set<std::uint32_t> host_types;
+        for (const Part& part : parts)
+            host_types.insert(part.host_types.begin(), part.host_types.end());
+        objects.push_back(workers[0].compile_thunks(host_types));
     }
     std::vector<Bytes> bytes;
     for (Outcome<Bytes>& object : objects) {

@@ -7,6 +7,7 @@
 #include <llvm/IR/NoFolder.h>
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "aot/abi.hpp"
@@ -47,7 +48,10 @@ class Unit {
     [[nodiscard]] llvm::Type* i64() const noexcept { return type(Type::i64); }
     [[nodiscard]] llvm::FunctionType* function_type(const wasm::FuncType& type) const;
     [[nodiscard]] llvm::Function* function(std::uint32_t index);
+    /// Some unit of the module must define it: define_host_thunk.
     [[nodiscard]] llvm::Function* host_thunk(std::uint32_t type);
+    /// The types whose host thunks were asked for.
+    [[nodiscard]] const std::set<std::uint32_t>& host_types() const noexcept { return host_types_; }
     [[nodiscard]] llvm::Function* exact(Type type) const noexcept {
         return type == Type::f32 ? exact_f32_ : exact_f64_;
     }
@@ -98,7 +102,11 @@ class Unit {
     llvm::Function* trap_ = nullptr;
     llvm::MDNode* unlikely_ = nullptr;
     llvm::MDNode* empty_ = nullptr;
+    std::set<std::uint32_t> host_types_;
 };
+
+/// The attribute of functions that no pass over intermediate code makes better: thunks.
+inline constexpr const char* is_straight = "millrace-straight";
 
 /// Whether a block holds a stop_at_safe_point().
 bool is_safe_point(const llvm::BasicBlock& block);
