@@ -43,7 +43,8 @@ constexpr const char* usage_text =
     "  --keep   writes to FILE how far it is, and goes on from there when seed and programs are "
     "the\n"
     "           same\n"
-    "  --only   of these seeds only the modules of a family: wide, integers, floats or loops\n"
+    "  --only   of these seeds only the modules of a family: small, wide, integers, floats or "
+    "loops\n"
     "  --out    where a module that differs is written, whole and made small (here)\n";
 
 struct Options {

@@ -9,7 +9,8 @@ namespace millrace::spec {
 using enum wasm::ValueType;
 namespace op = wasm::op;
 
-AgreeProgram::AgreeProgram(std::uint64_t seed) : prng_{seed} {}
+AgreeProgram::AgreeProgram(std::uint64_t seed, Size size)
+    : prng_{seed}, is_small_{size == Size::small} {}
 
 AgreeProgram::Type AgreeProgram::number_type() {
     static constexpr Type types[] = {i32, i64, f32, f64};
@@ -35,18 +36,18 @@ void AgreeProgram::plan() {
         return list;
     };
     // Few: each costs the compiler a function that enters it, and one that calls a host's.
-    for (std::uint32_t left = 1 + pick(2); left > 0; --left)
+    for (std::uint32_t left = is_small_ ? 1 : 1 + pick(2); left > 0; --left)
         types_.push_back({some(3), {any_type()}});
     // Of functions and blocks with more values, rarely with so many that carrying them costs.
     for (std::uint32_t left = pick(2); left > 0; --left)
         types_.push_back({some(2), some(3)});
-    if (chance(12)) {
+    if (!is_small_ && chance(12)) {
         const Type type = any_type();
         types_.push_back({some(2), Types(9 + pick(9), type)});
     }
     types_written_ = static_cast<std::uint32_t>(types_.size());
     functions_.push_back(1);
-    for (std::uint32_t left = pick(4); left > 0; --left)
+    for (std::uint32_t left = pick(is_small_ ? 2 : 4); left > 0; --left)
         functions_.push_back(first_type + pick(types_written_ - first_type));
     has_start_ = chance(8);
     if (has_start_) {
@@ -245,7 +246,7 @@ Bytes AgreeProgram::body(std::uint32_t function) {
     const Types groups = {i32, i64, f32, f64, v128, funcref};
     declared.number(groups.size() + 1);
     for (const Type type : groups) {
-        const std::uint32_t count = chance(24) ? 20 : 1 + pick(2);
+        const std::uint32_t count = is_small_ ? 1 : chance(24) ? 20 : 1 + pick(2);
         declared.number(count);
         declared.type(type);
         frame_.locals.insert(frame_.locals.end(), count, type);
@@ -255,7 +256,8 @@ Bytes AgreeProgram::body(std::uint32_t function) {
     declared.number(loops_max);
     declared.type(i32);
     frame_.labels.push_back(signature.results);
-    budget_ = static_cast<int>(10 + pick(function == 0 ? 50 : 30));
+    const std::uint32_t spread = function == 0 ? 50 : 30;
+    budget_ = static_cast<int>(is_small_ ? 3 + pick(spread / 4) : 10 + pick(spread));
     do {
         statements(4);
     } while (budget_ > 0 && !chance(5));

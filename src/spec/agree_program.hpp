@@ -15,13 +15,17 @@
 /// to the host), globals, tables, bulk operations, memory.grow and table.grow up to their limits, a
 /// start function. One seed is one module, on every machine.
 ///
+/// Small ones have a function or two of a few statements: most of the time is the compiler's, and
+/// it takes a third of that of a large one.
+///
 /// "f" takes two i64. At its end it stores all its locals and the globals to memory, so that what
 /// no result shows is seen there.
 namespace millrace::spec {
 
 class AgreeProgram {
   public:
-    explicit AgreeProgram(std::uint64_t seed);
+    enum class Size : std::uint8_t { small, large };
+    AgreeProgram(std::uint64_t seed, Size size);
 
     Bytes module();
     /// Bits of NaNs that the specification leaves open are not seen, nor is fuel: any engine of
@@ -104,6 +108,7 @@ class AgreeProgram {
     static constexpr std::uint32_t passive_elements = 4;
 
     Prng prng_;
+    const bool is_small_;
     bool is_portable_ = false;
     std::vector<Signature> types_;          ///< of the module; the host function's first
     std::uint32_t types_written_ = 0;       ///< of functions with code of their own

@@ -79,6 +79,16 @@ void count(AgreeCounts& counts, const AgreeShown& shown) {
     }
 }
 
+AgreeSample wide_sample(const char* family, AgreeProgram program) {
+    AgreeSample sample;
+    sample.family = family;
+    sample.module = program.module();
+    sample.is_portable = program.is_portable();
+    sample.arguments = {{Value::i64(3), Value::i64(0x8000000000000000)},
+                        {Value::i64(0xfffffffffffffffb), Value::i64(0x40490fdb00000100)}};
+    return sample;
+}
+
 std::string named(const AgreeTrial& trial, const std::string& what) {
     return what + " (arguments " + std::to_string(trial.arguments) + ", fuel limit " +
            std::to_string(trial.limit) + ", a checkpoint each " + std::to_string(trial.interval) +
@@ -105,7 +115,6 @@ AgreeSample agree_sample(std::uint64_t seed) {
                 sample.arguments.push_back({Value::i64(bits), Value::i64(0xfff0000000000000)});
             return sample;
         case 4:
-        case 12:
             sample.family = "loops";
             sample.module = aot::twin::LoopProgram{seed}.module();
             // A NaN to put in memory, and where addresses start; also further rounds.
@@ -113,16 +122,13 @@ AgreeSample agree_sample(std::uint64_t seed) {
                 sample.arguments.push_back({Value::i64(0xfff4000000000001), Value::i64(moved)});
             sample.fuel = 30'000;
             return sample;
+        case 6:
+        case 12:
+        case 14:
+            return wide_sample("wide", AgreeProgram{seed, AgreeProgram::Size::large});
         default:
-            break;
+            return wide_sample("small", AgreeProgram{seed, AgreeProgram::Size::small});
     }
-    sample.family = "wide";
-    AgreeProgram program{seed};
-    sample.module = program.module();
-    sample.is_portable = program.is_portable();
-    sample.arguments = {{Value::i64(3), Value::i64(0x8000000000000000)},
-                        {Value::i64(0xfffffffffffffffb), Value::i64(0x40490fdb00000100)}};
-    return sample;
 }
 
 void AgreeCounts::add(const AgreeCounts& more) {
@@ -145,11 +151,12 @@ std::string difference(const AgreeShown& interpreted, const AgreeShown& compiled
         return interpreted.outcome + "; fuel interpreted: " + std::to_string(interpreted.fuel) +
                "; compiled: " + std::to_string(compiled.fuel);
     if (!interpreted.is_out_of_fuel()) {
-        const auto [mine, other] = std::ranges::mismatch(interpreted.memory, compiled.memory);
         if (interpreted.memory.size() != compiled.memory.size()) return "sizes of memory";
-        if (mine != interpreted.memory.end())
+        if (interpreted.memory != compiled.memory) {
+            const auto [mine, other] = std::ranges::mismatch(interpreted.memory, compiled.memory);
             return interpreted.outcome + "; memory from byte " +
                    std::to_string(mine - interpreted.memory.begin());
+        }
         if (interpreted.rest != compiled.rest)
             return interpreted.outcome + "; globals, tables or dropped segments";
     }
@@ -191,6 +198,7 @@ AgreeShown AgreePair::run(bool is_compiled, const AgreeTrial& trial) const {
     if (trial.interval > 0) take_checkpoints(data, trial.interval, nullptr, shown.checkpoints);
     shown.outcome = to_text(instance.value()->invoke("f", sample_->arguments[trial.arguments]));
     shown.fuel = store.fuel_used();
+    if (shown.is_out_of_fuel()) return shown;
     shown.memory = to_bytes(instance.value()->memory()->bytes());
     shown.rest = rest_of(data);
     return shown;

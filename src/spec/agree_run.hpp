@@ -24,7 +24,7 @@ struct AgreeSample {
     std::uint64_t fuel = 20'000;                      ///< ample for most
     bool is_portable = false;  ///< other engines must agree as well (AgreeProgram::is_portable)
 };
-/// Families: wide (most), integers, floats, loops. The same on every machine.
+/// Families: small (most), wide, integers, floats, loops. The same on every machine.
 AgreeSample agree_sample(std::uint64_t seed);
 
 /// All that a run shows.
