@@ -149,10 +149,10 @@ void Lowering::other(std::uint32_t index, const Instr& instr, Base base) {
             is_dead_ = true;
             return;
         case Base::charge:
-            if (index + 1 < code_.instrs.size() && charges_at_start(index + 1)) return;
+            if (index + 1 < code_.instrs.size() && starts_[index + 1].cost) return;
             return charge(instr.d);
         case Base::jump:
-            at_.CreateBr(way(index, index + instr.d, instr.e));
+            at_.CreateBr(way(index, index + instr.d));
             is_dead_ = true;
             return;
         case Base::br_nonzero:

@@ -37,21 +37,18 @@ class Lowering : public TrapSink {
     llvm::Type* type(Type type) const { return unit_.type(type); }
 
     // Ways through the function
-    /// What a metering block costs is charged where it starts, if every way into it says the same;
-    /// else on the way.
+    /// What a metering block costs is charged where it starts: the translator gives every way into
+    /// an instruction the same cost.
     struct Start {
-        bool is_start = false;
         bool is_loop_head = false;
-        bool is_mixed = false;
-        std::optional<std::uint32_t> cost;
+        std::optional<std::uint32_t> cost;  ///< null: nothing starts here
     };
     void note_way(std::uint32_t to, std::uint32_t cost);
     void note_branch(std::uint32_t from, std::uint32_t offset, std::uint32_t cost);
     void find_blocks();
-    [[nodiscard]] bool charges_at_start(std::uint32_t index) const;
     void begin_block(std::uint32_t index);
-    /// Where a way that costs `cost` leads.
-    llvm::BasicBlock* way(std::uint32_t from, std::uint32_t to, std::uint32_t cost);
+    /// Where a way from one instruction to another leads.
+    llvm::BasicBlock* way(std::uint32_t from, std::uint32_t to);
     void branch_if(std::uint32_t index, llvm::Value* condition);
 
     // Fuel

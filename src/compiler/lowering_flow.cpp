@@ -2,6 +2,8 @@
 // Copyright the Millrace authors.
 #include "compiler/lowering.hpp"
 
+#include "base/assert.hpp"
+
 namespace millrace::compiler {
 namespace {
 
@@ -37,8 +39,7 @@ void Lowering::trap_if(llvm::Value* condition, TrapKind kind) {
 
 void Lowering::note_way(std::uint32_t to, std::uint32_t cost) {
     Start& start = starts_[to];
-    start.is_start = true;
-    if (start.cost && *start.cost != cost) start.is_mixed = true;
+    MILLRACE_ASSERT(start.cost.value_or(cost) == cost);
     start.cost = cost;
 }
 
@@ -68,7 +69,7 @@ void Lowering::find_blocks() {
     }
     // Falling in from the instruction before, which may be the charge for it.
     for (std::uint32_t index = 1; index < instrs.size(); ++index) {
-        if (!starts_[index].is_start) continue;
+        if (!starts_[index].cost) continue;
         const Instr& before = instrs[index - 1];
         const Operation& operation = operation_of(before.op);
         if (is_conditional(operation) || ends_block(operation.base)) continue;
@@ -77,14 +78,10 @@ void Lowering::find_blocks() {
     blocks_.resize(instrs.size());
     entrances_.resize(instrs.size());
     for (std::uint32_t index = 0; index < instrs.size(); ++index) {
-        if (!starts_[index].is_start) continue;
+        if (!starts_[index].cost) continue;
         blocks_[index] = new_block();
         if (starts_[index].is_loop_head && unit_.is_metered()) entrances_[index] = new_block();
     }
-}
-
-bool Lowering::charges_at_start(std::uint32_t index) const {
-    return starts_[index].is_start && !starts_[index].is_mixed;
 }
 
 void Lowering::begin_block(std::uint32_t index) {
@@ -94,26 +91,19 @@ void Lowering::begin_block(std::uint32_t index) {
     if (entrance != nullptr) Builder{entrance}.CreateBr(blocks_[index]);
     at_.SetInsertPoint(blocks_[index]);
     is_fuel_told_ = false;
-    const std::uint32_t cost = charges_at_start(index) ? *starts_[index].cost : 0;
+    const std::uint32_t cost = *starts_[index].cost;
     charge(cost);
     if (starts_[index].is_loop_head) check_fuel(entrance, cost);
 }
 
-llvm::BasicBlock* Lowering::way(std::uint32_t from, std::uint32_t to, std::uint32_t cost) {
+llvm::BasicBlock* Lowering::way(std::uint32_t from, std::uint32_t to) {
     const bool enters = to > from && entrances_[to] != nullptr;
-    llvm::BasicBlock* const target = enters ? entrances_[to] : blocks_[to];
-    if (charges_at_start(to) || cost == 0 || !unit_.is_metered()) return target;
-    llvm::BasicBlock* block = new_block();
-    Builder at{block};
-    at.CreateStore(at.CreateSub(at.CreateLoad(unit_.i64(), fuel_), at.getInt64(cost)), fuel_);
-    at.CreateBr(target);
-    return block;
+    return enters ? entrances_[to] : blocks_[to];
 }
 
 void Lowering::branch_if(std::uint32_t index, llvm::Value* condition) {
     const Instr& instr = code_.instrs[index];
-    at_.CreateCondBr(condition, way(index, index + instr.d, instr.b),
-                     way(index, index + 1, instr.c));
+    at_.CreateCondBr(condition, way(index, index + instr.d), way(index, index + 1));
     is_dead_ = true;
 }
 
@@ -150,13 +140,9 @@ llvm::BasicBlock* Lowering::end_block(std::uint32_t kind) {
 }
 
 void Lowering::branch_table(std::uint32_t index, const Instr& instr) {
-    std::map<std::pair<std::int32_t, std::uint32_t>, llvm::BasicBlock*> known;
     const auto block = [&](std::uint32_t entry) {
         const wasm::BranchTarget& target = code_.targets[instr.d + entry];
-        llvm::BasicBlock*& found = known[{target.offset, target.cost}];
-        if (found == nullptr)
-            found = way(index, index + static_cast<std::uint32_t>(target.offset), target.cost);
-        return found;
+        return way(index, index + static_cast<std::uint32_t>(target.offset));
     };
     const std::uint32_t last = instr.e - 1;
     llvm::SwitchInst* chosen = at_.CreateSwitch(read(instr.a, Type::i32), block(last), last);
