@@ -156,10 +156,12 @@ void CompiledModules::made(const Hash32& hash, Made result) {
         recent_hash_ = hash;
         recent_ = result.image;
     }
-    if (result.is_found) return;
-    ++counts_.compiled;
-    io::log(io::LogLevel::info, "a module is compiled; its next tasks run as machine code",
-            {{"module", short_text(hash)}, {"bytes", std::to_string(result.image->size())}});
+    if (!result.is_found) {
+        ++counts_.compiled;
+        io::log(io::LogLevel::info, "a module is compiled; its tasks run as machine code",
+                {{"module", short_text(hash)}, {"bytes", std::to_string(result.image->size())}});
+    }
+    if (on_ready_) on_ready_(hash);
 }
 
 }  // namespace millrace::daemon

@@ -46,6 +46,10 @@ class CompiledModules {
     /// A task of this module was interpreted for so much more: perhaps it is compiled now.
     void interpreted(const Hash32& hash, const wasi::SharedBytes& module, Fuel more);
 
+    /// `told` is called on a later turn with each module whose image has been made, here or by
+    /// another process, so that find_ready() has it. At most one listener.
+    void on_ready(std::function<void(const Hash32& hash)> told) { on_ready_ = std::move(told); }
+
     /// Its code did not bring a task to an end: from now on it is interpreted.
     void distrust(const Hash32& hash, const std::string& why);
 
@@ -68,6 +72,7 @@ class CompiledModules {
     Options options_;
     std::shared_ptr<const aot::ImageCache> cache_;
     Counts counts_;
+    std::function<void(const Hash32&)> on_ready_;
     /// The last one used, unless it is large.
     Hash32 recent_hash_;
     wasi::SharedBytes recent_;

@@ -89,6 +89,24 @@ TEST(CompiledModules, a_module_is_interpreted_until_it_has_been_used_enough) {
     EXPECT_EQ(provider.modules->counts().tasks, 1U);
 }
 
+TEST(CompiledModules, tells_when_a_module_is_ready_whoever_compiled_it) {
+    Provider first{Tier::automatic};
+    CompiledModules second{first.loop,
+                           {.folder = first.home / "compiled", .compiler = "/no/such/compiler"}};
+    for (CompiledModules* modules : {first.modules.get(), &second}) {
+        bool is_there = false;
+        modules->on_ready([&](const Hash32& told) {
+            EXPECT_EQ(told, hash);
+            is_there = modules->find_ready(told) != nullptr;
+            first.loop.stop();
+        });
+        modules->interpreted(hash, module, much);
+        first.loop.run();
+        EXPECT_TRUE(is_there);
+    }
+    EXPECT_EQ(second.counts().compiled, 0U);
+}
+
 TEST(CompiledModules, another_provider_of_the_same_home_finds_what_one_compiled) {
     Provider first{Tier::automatic};
     first.modules->interpreted(hash, module, much);

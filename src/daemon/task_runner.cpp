@@ -49,6 +49,7 @@ struct TaskRunner::State {
 
     State(AgentBase& owner, CompiledModules::Options options)
         : base{owner}, compiled{owner.loop(), std::move(options)} {
+        compiled.on_ready([this](const Hash32& module) { go_over(module); });
         workers.fill();
     }
 
@@ -57,7 +58,8 @@ struct TaskRunner::State {
     Outcome<void> load_module(Running& task);
     void start(const std::shared_ptr<Running>& task);
     void launch(const std::shared_ptr<Running>& task, const sandbox::WorkerTask& input);
-    void run_interpreted(const std::shared_ptr<Running>& task, const std::string& why);
+    void run_again(const std::shared_ptr<Running>& task);
+    void go_over(const Hash32& module);
     void end_badly(const std::shared_ptr<Running>& task, const std::string& why);
     void count(Running& task, Fuel fuel);
     [[nodiscard]] bool is_running(const std::shared_ptr<Running>& task) const;
@@ -143,27 +145,43 @@ void TaskRunner::State::launch(const std::shared_ptr<Running>& task,
     if (!watched) fail(task, types::LeaseRefusal::failed, watched.error().text());
 }
 
-/// Machine code that ends a worker without a result may be at fault itself: the interpreter says.
-void TaskRunner::State::run_interpreted(const std::shared_ptr<Running>& task,
-                                        const std::string& why) {
-    compiled.distrust(task->module_hash, why);
+/// From the beginning, as machine code if there is some to trust, within the same deadline.
+void TaskRunner::State::run_again(const std::shared_ptr<Running>& task) {
     unwatch_worker(*task);
-    // On a later turn: this runs in a callback on the worker's descriptor.
+    // On a later turn: this may run in a callback on the worker's descriptor.
     base.loop().post([this, task] {
         task->worker.reset();
         if (!is_running(task)) return;
         auto input = load_inputs(task->request);
         if (!input) return fail(task, types::LeaseRefusal::failed, input.error().text());
-        if (const auto loaded = load_module(*task); !loaded)
-            return fail(task, types::LeaseRefusal::failed, loaded.error().text());
-        input->module = task->module;
+        input->compiled = compiled.find_ready(task->module_hash);
+        if (!input->compiled) {
+            if (const auto loaded = load_module(*task); !loaded)
+                return fail(task, types::LeaseRefusal::failed, loaded.error().text());
+            input->module = task->module;
+        }
         launch(task, *input);
     });
 }
 
+/// Tasks of this module that are being interpreted start anew: machine code is where they are after
+/// a tenth of the time they took, and nothing has to be carried over.
+void TaskRunner::State::go_over(const Hash32& module) {
+    for (const auto& [lease, task] : running) {
+        if (task->is_compiled || !task->worker || task->module_hash != module) continue;
+        io::log(io::LogLevel::info, "a running task goes over to machine code",
+                {{"lease", to_hex(lease.view()).substr(0, 16)},
+                 {"fuel", std::to_string(task->told.value)}});
+        run_again(task);
+    }
+}
+
 void TaskRunner::State::end_badly(const std::shared_ptr<Running>& task, const std::string& why) {
-    if (task->is_compiled && is_running(task)) return run_interpreted(task, why);
-    fail(task, types::LeaseRefusal::failed, why);
+    if (!task->is_compiled || !is_running(task))
+        return fail(task, types::LeaseRefusal::failed, why);
+    // The code itself may be at fault: the interpreter says.
+    compiled.distrust(task->module_hash, why);
+    run_again(task);
 }
 
 /// What a task has used so far, towards its module's being compiled.

@@ -25,7 +25,8 @@ struct TaskReport {
 
 /// Runs leased tasks, each in a sandboxed process of its own (src/sandbox), and stores what they
 /// produced, sealed with the job's key. A task runs as machine code where its module has some by
-/// then; when that fails it runs again in the interpreter, within the same deadline.
+/// then, and starts anew as such when it is made while the task is interpreted; when machine code
+/// fails, the task runs again in the interpreter. All within the same deadline.
 class TaskRunner {
   public:
     TaskRunner(AgentBase& base, CompiledModules::Options compiled);

@@ -153,7 +153,7 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
     if (auto refused = check_command(*module)) return Err{std::move(*refused)};
     MILLRACE_TRY(const std::unique_ptr<Context> made, make_context(input));
     Context& context = *made;
-    context.on_progress(std::move(progress));
+    context.on_progress(progress);
     wasm::Store store{store_limits(input)};
     if (tier) store.use(std::move(tier));
     store.set_fuel_limit(input.limits.fuel.value);
@@ -167,9 +167,13 @@ Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const 
     if (instance) {
         if (input.checkpoint_fuel > 0) {
             context.log_calls();
-            wasm::take_checkpoints(
-                instance.value()->data(), input.checkpoint_fuel,
-                [&context] { return context.call_log(); }, result.checkpoints);
+            // Also a sign of life of a program that calls no host.
+            const auto at_checkpoint = [&] {
+                if (progress) progress(store.fuel_used());
+                return context.call_log();
+            };
+            wasm::take_checkpoints(instance.value()->data(), input.checkpoint_fuel, at_checkpoint,
+                                   result.checkpoints);
         }
         outcome = instance.value()->invoke("_start", {});
         end = end_of(outcome, context.tree().limit_hit());

@@ -78,6 +78,8 @@ wasm::StoreLimits store_limits(const TaskInput& input);
 /// Files and memory count only when the task exited; the standard output also when it trapped; when
 /// fuel or a limit ran out nothing counts, and the result says so by empty roots.
 ///
+/// `progress` is told the fuel used, at host calls and checkpoints.
+///
 /// `tier` is who runs the module as compiled code (src/aot); null: the interpreter. The result is
 /// the same.
 Outcome<TaskOutcome> run_task(std::shared_ptr<const wasm::Module> module, const TaskInput& input,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright the Millrace authors.
 """A provider compiles what is used much: the tasks of one job begin in the interpreter and go on as
-machine code, and both replicas of each still agree. Switched off, it never compiles."""
+machine code, and both replicas of each still agree; a long one goes over while it runs. Switched off,
+it never compiles."""
 
 import hashlib
 import struct
@@ -9,6 +10,7 @@ import struct
 from harness import (Network, check, compile_wat, main, millrace, say, scratch, succeed, wait_for)
 
 # About 4 * 10^8 fuel in a second or two of the interpreter, and a result that depends on all of it.
+# It calls no host before its end.
 COUNTS = """
 (module
   (import "wasi_snapshot_preview1" "fd_write"
@@ -61,6 +63,18 @@ def used_much():
         say("the second job runs as machine code, and all results agree")
 
 
+def goes_over():
+    """One task alone, of more fuel than a checkpoint is away: the provider hears of it on its way."""
+    module = compile_wat(COUNTS.replace("20000000", "800000000"))
+    with Network("--providers", 2) as network:
+        job(network, module, "long", 1)
+        after = states(network)
+        check(all(s["tasks_compiled"] == 1 for s in after), f"interpreted to the end: {after}")
+        check(all(s["contradictions"] == 0 for s in after), f"{after}")
+        check("goes over to machine code" in network.log_of("provider-1"), "no line in the log")
+        say("a running task goes over to machine code")
+
+
 def switched_off():
     module = compile_wat(COUNTS)
     with Network("--providers", 2, env={"MILLRACE_PROVIDER_TIER": "interp"}) as network:
@@ -94,6 +108,7 @@ def bad_code():
 
 def all_of_it():
     used_much()
+    goes_over()
     bad_code()
     switched_off()
 
