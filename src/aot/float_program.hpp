@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include "base/prng.hpp"
+#include "wasm/code_writer.hpp"
 #include "wasm/sample_modules.hpp"
 
 /// For tests: random programs that care about the bits of floats. Every instruction that makes,
@@ -38,19 +39,14 @@ class FloatProgram {
     std::uint32_t pick(std::uint32_t bound) {
         return static_cast<std::uint32_t>(prng_.below(bound));
     }
-    void put(std::initializer_list<std::uint8_t> bytes) {
-        code_.insert(code_.end(), bytes.begin(), bytes.end());
-    }
-    void put_word(std::uint64_t word, unsigned bytes) {
-        for (unsigned index = 0; index < bytes; ++index)
-            code_.push_back(static_cast<std::uint8_t>(word >> (8 * index)));
-    }
+    void put(std::initializer_list<std::uint8_t> bytes) { code_.put(bytes); }
     std::uint8_t local(Type type) {
         return static_cast<std::uint8_t>(2U + 2U * static_cast<unsigned>(type) + pick(2));
     }
 
     Bytes body(bool is_main) {
-        code_ = extra_locals();
+        code_ = {};
+        code_.put(extra_locals());
         is_main_ = is_main;
         budget_ = 90;
         if (is_main) {
@@ -73,33 +69,16 @@ class FloatProgram {
             expression(f64, 3);
         }
         put({0x0b});
-        return code_;
+        return code_.take();
     }
 
     void float_constant(Type type) {
-        static constexpr std::uint32_t singles[] = {0,          0x80000000, 0x3f800000, 0xff800000,
-                                                    0x7f800000, 0x7fc00000, 0xffc00000, 0x7fa00001,
-                                                    0xffc12345, 0x00000001, 0x4f000000, 0xbf000000};
-        static constexpr std::uint64_t doubles[] = {
-            0,
-            0x8000000000000000,
-            0x3ff0000000000000,
-            0xfff0000000000000,
-            0x7ff0000000000000,
-            0x7ff8000000000000,
-            0xfff8000000000000,
-            0x7ff4000000000001,
-            0xfff8123456789abc,
-            0x0000000000000001,
-            0x41e0000000000000,
-            0xbfe0000000000000,
-        };
         if (type == f32) {
             put({0x43});
-            put_word(singles[pick(12)], 4);
+            code_.word(wasm::odd_singles[pick(12)], 4);
         } else {
             put({0x44});
-            put_word(doubles[pick(12)], 8);
+            code_.word(wasm::odd_doubles[pick(12)], 8);
         }
     }
     void leaf(Type type) {
@@ -258,7 +237,7 @@ class FloatProgram {
     }
 
     Prng prng_;
-    Bytes code_;
+    wasm::CodeWriter code_;
     bool is_main_ = false;
     int budget_ = 0;
 };

@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include "base/prng.hpp"
+#include "wasm/code_writer.hpp"
 #include "wasm/sample_modules.hpp"
 
 /// For tests: random programs of counted loops that go through memory at even steps, near its end
@@ -20,7 +21,8 @@ class LoopProgram {
     Bytes module() {
         using wasm::ValueType;
         const wasm::FuncType type{{ValueType::i64, ValueType::i64}, {ValueType::i64}};
-        code_ = {4, 8, 0x7f, 1, 0x7e, 1, 0x7d, 3, 0x7c};
+        code_ = {};
+        put({4, 8, 0x7f, 1, 0x7e, 1, 0x7d, 3, 0x7c});
         fill(0);
         fill(65'536 - 2'048);
         for (std::uint32_t left = 1 + pick(3); left > 0; --left) {
@@ -40,7 +42,7 @@ class LoopProgram {
         for (const std::uint8_t index : Bytes{real, real + 1, real + 2})
             put({0x42, 9, 0x89, 0x20, index, 0xbd, 0x85});
         put({0x20, single, 0xbc, 0xad, 0x85, 0x0b});
-        return wasm::ModuleWriter{}.memory(1, 3).whole_function("f", type, code_).bytes();
+        return wasm::ModuleWriter{}.memory(1, 3).whole_function("f", type, code_.bytes()).bytes();
     }
 
   private:
@@ -62,22 +64,10 @@ class LoopProgram {
         const std::int64_t list[] = {static_cast<std::int64_t>(numbers)...};
         return list[pick(sizeof...(numbers))];
     }
-    void put(std::initializer_list<std::uint8_t> bytes) {
-        code_.insert(code_.end(), bytes.begin(), bytes.end());
-    }
-    void signed_number(std::int64_t value) {
-        for (;;) {
-            const auto low = static_cast<std::uint8_t>(value & 0x7f);
-            value >>= 7;
-            const bool is_last =
-                (value == 0 && (low & 0x40U) == 0) || (value == -1 && (low & 0x40U) != 0);
-            code_.push_back(is_last ? low : static_cast<std::uint8_t>(low | 0x80U));
-            if (is_last) return;
-        }
-    }
+    void put(std::initializer_list<std::uint8_t> bytes) { code_.put(bytes); }
     void constant(std::int64_t value) {
         put({0x41});
-        signed_number(value);
+        code_.signed_number(value);
     }
     void double_constant() {
         static constexpr std::uint64_t doubles[] = {
@@ -91,8 +81,7 @@ class LoopProgram {
         };
         const std::uint64_t bits = doubles[pick(7)];
         put({0x44});
-        for (unsigned index = 0; index < 8; ++index)
-            code_.push_back(static_cast<std::uint8_t>(bits >> (8 * index)));
+        code_.word(bits, 8);
     }
 
     /// 256 doubles, some of them NaNs.
@@ -271,7 +260,7 @@ class LoopProgram {
     }
 
     Prng prng_;
-    Bytes code_;
+    wasm::CodeWriter code_;
     bool has_way_out_ = false;
 };
 

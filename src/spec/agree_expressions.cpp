@@ -61,25 +61,6 @@ Lanes arithmetic_lanes(std::uint8_t code) {
     return Lanes::exact;
 }
 
-constexpr std::uint32_t singles[] = {0,          0x80000000, 0x3f800000, 0xff800000, 0x7f800000,
-                                     0x7fc00000, 0xffc00000, 0x7fa00001, 0xffc12345, 0x00000001,
-                                     0x4f000000, 0xbf000000, 0x5f000000, 0x477fff00};
-constexpr std::uint64_t doubles[] = {
-    0,
-    0x8000000000000000,
-    0x3ff0000000000000,
-    0xfff0000000000000,
-    0x7ff0000000000000,
-    0x7ff8000000000000,
-    0xfff8000000000000,
-    0x7ff4000000000001,
-    0xfff8123456789abc,
-    0x0000000000000001,
-    0x41e0000000000000,
-    0xbfe0000000000000,
-    0x43e0000000000000,
-    0x40c81c8000000000,
-};
 constexpr std::uint64_t integers[] = {0,  1,   2,      7,          0xffffffffffffffff,
                                       31, 255, 65'000, 0x80000000, 0x8000000000000000,
                                       63, 128, 0x7fff, 0x7fffffff, 0x0123456789abcdef};
@@ -118,22 +99,22 @@ void AgreeProgram::constant(Type type) {
             code_.put({op::f32_const});
             return code_.word(chance(4) ? std::bit_cast<std::uint32_t>(
                                               static_cast<float>(pick(2'000)) / 16.0F - 60.0F)
-                                        : singles[pick(14)],
+                                        : wasm::odd_singles[pick(14)],
                               4);
         case f64:
             code_.put({op::f64_const});
             return code_.word(chance(4) ? std::bit_cast<std::uint64_t>(pick(2'000) / 16.0 - 60.0)
-                                        : doubles[pick(14)],
+                                        : wasm::odd_doubles[pick(14)],
                               8);
         case v128: {
             code_.prefixed(op::prefix_fd, wasm::op_fd::v128_const);
             const std::uint32_t kind = pick(4);
             for (int half = 0; half < 2; ++half) {
                 std::uint64_t bits = prng_.next();
-                if (kind == 0) bits = doubles[pick(14)];
+                if (kind == 0) bits = wasm::odd_doubles[pick(14)];
                 if (kind == 1) {
-                    bits = singles[pick(14)];
-                    bits |= std::uint64_t{singles[pick(14)]} << 32U;
+                    bits = wasm::odd_singles[pick(14)];
+                    bits |= std::uint64_t{wasm::odd_singles[pick(14)]} << 32U;
                 }
                 if (kind == 2) bits = integers[pick(15)];
                 code_.word(bits, 8);

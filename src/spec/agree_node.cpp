@@ -11,9 +11,11 @@
 #include <string_view>
 
 #include "crypto/hash.hpp"
-#include "spec/agree_writer.hpp"
+#include "wasm/code_writer.hpp"
 
 namespace millrace::spec {
+
+using wasm::CodeWriter;
 namespace {
 
 /// Reads frames: u32 length; u32 runs, each two i64; the module. Answers with one line.

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/prng.hpp"
-#include "spec/agree_writer.hpp"
+#include "wasm/code_writer.hpp"
 #include "wasm/values.hpp"
 
 /// Random valid modules with everything that profile det-1 has: all plain operations on integers,
@@ -21,6 +21,8 @@
 /// "f" takes two i64. At its end it stores all its locals and the globals to memory, so that what
 /// no result shows is seen there.
 namespace millrace::spec {
+
+using wasm::CodeWriter;
 
 class AgreeProgram {
   public:

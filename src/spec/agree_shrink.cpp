@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <vector>
 
-#include "spec/agree_writer.hpp"
+#include "wasm/code_writer.hpp"
 #include "wasm/module.hpp"
 
 namespace millrace::spec {
+
+using wasm::CodeWriter;
 namespace {
 
 std::uint64_t read_number(const Bytes& bytes, std::size_t& at) {

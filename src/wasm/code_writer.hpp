@@ -9,8 +9,8 @@
 #include "base/bytes.hpp"
 #include "wasm/opcodes.hpp"
 
-/// Pieces of the binary format, for programs that are made at random.
-namespace millrace::spec {
+/// For tests: pieces of the binary format, and numbers, for programs that are made at random.
+namespace millrace::wasm {
 
 class CodeWriter {
   public:
@@ -20,7 +20,7 @@ class CodeWriter {
     void put(std::span<const std::uint8_t> bytes) {
         bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
     }
-    void type(wasm::ValueType type) { bytes_.push_back(static_cast<std::uint8_t>(type)); }
+    void type(ValueType type) { bytes_.push_back(static_cast<std::uint8_t>(type)); }
     void number(std::uint64_t value) {
         for (; value >= 0x80; value >>= 7U)
             bytes_.push_back(static_cast<std::uint8_t>(value | 0x80U));
@@ -41,7 +41,7 @@ class CodeWriter {
             bytes_.push_back(static_cast<std::uint8_t>(value >> (8 * index)));
     }
     void i32(std::uint32_t value) {
-        put({wasm::op::i32_const});
+        put({op::i32_const});
         signed_number(static_cast<std::int32_t>(value));
     }
     /// An instruction after the prefix 0xfc or 0xfd.
@@ -74,4 +74,26 @@ class CodeWriter {
     Bytes bytes_;
 };
 
-}  // namespace millrace::spec
+/// Floats that show differences: zeros, infinities, NaNs of all kinds, the smallest, and at last
+/// those around the bounds of integers.
+inline constexpr std::uint32_t odd_singles[] = {
+    0,          0x80000000, 0x3f800000, 0xff800000, 0x7f800000, 0x7fc00000, 0xffc00000,
+    0x7fa00001, 0xffc12345, 0x00000001, 0x4f000000, 0xbf000000, 0x5f000000, 0x477fff00};
+inline constexpr std::uint64_t odd_doubles[] = {
+    0,
+    0x8000000000000000,
+    0x3ff0000000000000,
+    0xfff0000000000000,
+    0x7ff0000000000000,
+    0x7ff8000000000000,
+    0xfff8000000000000,
+    0x7ff4000000000001,
+    0xfff8123456789abc,
+    0x0000000000000001,
+    0x41e0000000000000,
+    0xbfe0000000000000,
+    0x43e0000000000000,
+    0x40c81c8000000000,
+};
+
+}  // namespace millrace::wasm
