@@ -133,10 +133,10 @@ llvm::Value* binary(Builder& at, Base base, llvm::Value* left, llvm::Value* righ
             return at.CreateFDiv(left, right);
         case Base::f32_min:
         case Base::f64_min:
-            return call(at, llvm::Intrinsic::minimum, {left, right});
+            return extreme(at, true, left, right);
         case Base::f32_max:
         case Base::f64_max:
-            return call(at, llvm::Intrinsic::maximum, {left, right});
+            return extreme(at, false, left, right);
         case Base::f32_copysign:
         case Base::f64_copysign:
             return call(at, llvm::Intrinsic::copysign, {left, right});
@@ -145,6 +145,25 @@ llvm::Value* binary(Builder& at, Base base, llvm::Value* left, llvm::Value* righ
     }
     MILLRACE_ASSERT(false);
     return nullptr;
+}
+
+llvm::Value* extreme(Builder& at, bool is_least, llvm::Value* left, llvm::Value* right) {
+    // In V8's way: both orders of the processor's instruction, which gives its second operand for
+    // zeros and NaNs, then their bits together. Not llvm.minimum: LLVM 19 crashes where it
+    // simplifies one of another intrinsic, such as copysign, of the same operands.
+    const auto order = is_least ? llvm::CmpInst::FCMP_OLT : llvm::CmpInst::FCMP_OGT;
+    llvm::Value* one = at.CreateSelect(at.CreateFCmp(order, left, right), left, right);
+    llvm::Value* other = at.CreateSelect(at.CreateFCmp(order, right, left), right, left);
+    llvm::Type* const real = left->getType();
+    llvm::Type* const bits = real->getWithNewType(at.getIntNTy(real->getScalarSizeInBits()));
+    one = at.CreateBitCast(one, bits);
+    other = at.CreateBitCast(other, bits);
+    llvm::Value* both = at.CreateBitCast(at.CreateOr(one, other), real);
+    // For the greatest, what differs goes away again: the sign of a zero. For the least nothing
+    // does; the subtraction says that the result is arithmetic (exact_nan.hpp).
+    llvm::Value* excess = is_least ? llvm::ConstantFP::getZero(real)
+                                   : at.CreateBitCast(at.CreateXor(one, other), real);
+    return at.CreateFSub(both, excess);
 }
 
 llvm::Value* compare(Builder& at, Base base, llvm::Value* left, llvm::Value* right) {

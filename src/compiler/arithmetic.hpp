@@ -20,6 +20,8 @@ class TrapSink {
 };
 
 llvm::Value* binary(Builder& at, Base base, llvm::Value* left, llvm::Value* right, TrapSink& traps);
+/// f32.min, f64x2.max and the like, of scalars or vectors.
+llvm::Value* extreme(Builder& at, bool is_least, llvm::Value* left, llvm::Value* right);
 llvm::Value* compare(Builder& at, Base base, llvm::Value* left, llvm::Value* right);
 llvm::Value* unary(Builder& at, Base base, llvm::Value* value, TrapSink& traps);
 

@@ -35,15 +35,7 @@ bool is_arithmetic(const llvm::Instruction& instr) {
             break;
     }
     const auto* call = llvm::dyn_cast<llvm::IntrinsicInst>(&instr);
-    if (call == nullptr) return false;
-    switch (call->getIntrinsicID()) {
-        case llvm::Intrinsic::sqrt:
-        case llvm::Intrinsic::minimum:
-        case llvm::Intrinsic::maximum:
-            return true;
-        default:
-            return false;
-    }
+    return call != nullptr && call->getIntrinsicID() == llvm::Intrinsic::sqrt;
 }
 
 using Uses = llvm::SmallVector<llvm::Use*, 8>;

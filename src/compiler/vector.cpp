@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/assert.hpp"
+#include "compiler/arithmetic.hpp"
 #include "compiler/exact_nan.hpp"
 #include "wasm/simd_ops.hpp"
 
@@ -346,9 +347,9 @@ class Vectors {
         if (what == "sub") return canonical(at_.CreateFSub(x, y));
         if (what == "mul") return canonical(at_.CreateFMul(x, y));
         if (what == "div") return canonical(at_.CreateFDiv(x, y));
-        if (what == "min") return canonical(call(llvm::Intrinsic::minimum, {x, y}));
+        if (what == "min") return canonical(extreme(at_, true, x, y));
         MILLRACE_ASSERT(what == "max");
-        return canonical(call(llvm::Intrinsic::maximum, {x, y}));
+        return canonical(extreme(at_, false, x, y));
     }
     Value* integer_binary(Value* x, Value* y) {
         const std::string_view what = name_.substr(name_.find('_') + 1);
