@@ -190,6 +190,47 @@ TEST(Tier, agrees_with_the_interpreter_on_loops_through_memory) {
     EXPECT_GT(ends["out of fuel"], 20);
 }
 
+TEST(Tier, compiles_the_programs_that_it_once_could_not) {
+    // Rounds after rounds that were copied with all around them; LLVM's order of blocks was wrong.
+    Tiers loops{twin::LoopProgram{1'047'300}.module()};
+    loops.compare(std::vector<Value>{Value::i64(0xfff4000000000001), Value::i64(0)}, 30'000);
+    // The greatest of a copied sign and the greatest of the same two: LLVM itself crashed.
+    Tiers floats{twin::FloatProgram{1'090'826}.module()};
+    floats.compare(std::vector<Value>{Value::i64(1), Value::i64(2)}, 20'000);
+}
+
+TEST(Tier, agrees_on_the_least_and_greatest_of_whatever_is_made_of_the_same_two) {
+    constexpr std::uint8_t min = 0xa4;
+    constexpr std::uint8_t max = 0xa5;
+    constexpr std::uint8_t copysign = 0xa6;
+    const std::uint64_t numbers[] = {0,
+                                     0x8000000000000000,
+                                     0x3ff0000000000000,
+                                     0xc000000000000000,
+                                     0x7ff0000000000000,
+                                     0x7ff4000000000001,
+                                     0xfff8000000000000};
+    const FuncType type{{ValueType::f64, ValueType::f64}, {ValueType::f64}};
+    for (const std::uint8_t outer : {min, max}) {
+        for (const std::uint8_t first : {min, max, copysign}) {
+            for (const std::uint8_t second : {min, max, copysign}) {
+                Tiers tiers{
+                    ModuleWriter{}
+                        .memory(1, 1)
+                        .function("f", type,
+                                  {0x20, 0, 0x20, 1, first, 0x20, 1, 0x20, 0, second, outer, 0x0b})
+                        .bytes()};
+                for (const std::uint64_t left : numbers) {
+                    for (const std::uint64_t right : numbers)
+                        tiers.compare(std::vector<Value>{Value{ValueType::f64, left},
+                                                         Value{ValueType::f64, right}},
+                                      1'000);
+                }
+            }
+        }
+    }
+}
+
 /// f(n): f(n - 1) + 1, down to 0.
 Bytes recursion() {
     const FuncType type{{ValueType::i32}, {ValueType::i32}};

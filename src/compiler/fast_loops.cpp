@@ -188,7 +188,12 @@ class Versions {
     void divide(llvm::Value* holds) {
         llvm::BasicBlock* fast_before =
             llvm::SplitBlock(&before_, before_.getTerminator(), &with_.dominators, &with_.loops);
-        if (slow_ == nullptr) copy_rounds(fast_before);
+        if (slow_ == nullptr) {
+            copy_rounds(fast_before);
+        } else {
+            // All below the block that was split is taken to be below its second half.
+            with_.dominators.changeImmediateDominator(slow_, &before_);
+        }
         llvm::MDBuilder metadata{before_.getContext()};
         llvm::BranchInst* choice = llvm::BranchInst::Create(fast_before, slow_, holds,
                                                             before_.getTerminator()->getIterator());
