@@ -93,7 +93,7 @@ void optimise(llvm::Module& module, llvm::TargetMachine& machine, std::uint64_t 
     fast.addPass(llvm::SLPVectorizerPass{});
     fast.addPass(llvm::ADCEPass{});
     for (llvm::Function& function : module) {
-        if (function.isDeclaration() || function.hasFnAttribute(is_straight)) continue;
+        if (function.isDeclaration() || function.hasFnAttribute(straight_attribute)) continue;
         first.run(function, functions);
         place_exact_nans(function);
         functions.invalidate(function, llvm::PreservedAnalyses::none());

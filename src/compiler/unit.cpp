@@ -112,7 +112,7 @@ llvm::Function* Unit::trap() {
         llvm::FunctionType::get(nothing, {pointer_, i64(), this->type(Type::i32)}, false);
     trap_ = declare("trap", type, true);
     set_attributes(*trap_);
-    trap_->addFnAttr(is_straight);
+    trap_->addFnAttr(straight_attribute);
     for (const auto kind :
          {llvm::Attribute::NoReturn, llvm::Attribute::Cold, llvm::Attribute::NoInline})
         trap_->addFnAttr(kind);
@@ -209,7 +209,7 @@ void Unit::define_entry_thunk(std::uint32_t type_index) {
         "e" + std::to_string(type_index),
         llvm::FunctionType::get(i64(), {pointer_, pointer_, i64(), i64(), pointer_}, false), false);
     set_attributes(*thunk);
-    thunk->addFnAttr(is_straight);
+    thunk->addFnAttr(straight_attribute);
     Builder at{llvm::BasicBlock::Create(context_, "", thunk)};
     llvm::Value* slots = thunk->getArg(4);
     llvm::SmallVector<llvm::Value*, 8> args{thunk->getArg(1), thunk->getArg(2), thunk->getArg(3)};
@@ -234,7 +234,7 @@ void Unit::define_host_thunk(std::uint32_t type_index) {
     const wasm::FuncType& type = source_.types[type_index];
     llvm::Function* thunk = host_thunk(type_index);
     if (!thunk->empty()) return;
-    thunk->addFnAttr(is_straight);
+    thunk->addFnAttr(straight_attribute);
     Builder at{llvm::BasicBlock::Create(context_, "", thunk)};
     llvm::Value* context = thunk->getArg(0);
     llvm::Value* function = at.CreateIntToPtr(thunk->getArg(2), pointer_);

@@ -106,7 +106,7 @@ class Unit {
 };
 
 /// The attribute of functions that no pass over intermediate code makes better: thunks.
-inline constexpr const char* is_straight = "millrace-straight";
+inline constexpr const char* straight_attribute = "millrace-straight";
 
 /// Whether a block holds a stop_at_safe_point().
 bool is_safe_point(const llvm::BasicBlock& block);
