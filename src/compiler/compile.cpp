@@ -107,7 +107,9 @@ Outcome<aot::Image> compile_module(const wasm::Module& loaded, const CompileOpti
     std::vector<FrameUse> frames(module.bodies.size());
     std::vector<Outcome<Bytes>> objects(parts.size(), Outcome<Bytes>{Bytes{}});
     std::vector<Worker> workers;
-    for (unsigned number = 0; number < std::max(options.threads, 1U); ++number) {
+    const std::size_t workers_wanted =
+        std::clamp<std::size_t>(options.threads, 1, std::max<std::size_t>(parts.size(), 1));
+    while (workers.size() < workers_wanted) {
         MILLRACE_TRY(CodeGenerator generator, CodeGenerator::create());
         workers.emplace_back(module, convention, options.metering, std::move(generator));
     }
