@@ -16,7 +16,7 @@
 /// start function. One seed is one module, on every machine.
 ///
 /// Small ones have a function or two of a few statements: most of the time is the compiler's, and
-/// it takes a third of that of a large one.
+/// three of them take no more of it than two large ones.
 ///
 /// "f" takes two i64. At its end it stores all its locals and the globals to memory, so that what
 /// no result shows is seen there.

@@ -79,7 +79,7 @@ void count(AgreeCounts& counts, const AgreeShown& shown) {
     }
 }
 
-AgreeSample wide_sample(const char* family, AgreeProgram program) {
+AgreeSample sample_of(const char* family, AgreeProgram program) {
     AgreeSample sample;
     sample.family = family;
     sample.module = program.module();
@@ -125,9 +125,9 @@ AgreeSample agree_sample(std::uint64_t seed) {
         case 6:
         case 12:
         case 14:
-            return wide_sample("wide", AgreeProgram{seed, AgreeProgram::Size::large});
+            return sample_of("wide", AgreeProgram{seed, AgreeProgram::Size::large});
         default:
-            return wide_sample("small", AgreeProgram{seed, AgreeProgram::Size::small});
+            return sample_of("small", AgreeProgram{seed, AgreeProgram::Size::small});
     }
 }
 
