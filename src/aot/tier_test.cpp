@@ -56,12 +56,17 @@ class Tiers {
   public:
     explicit Tiers(const Bytes& bytes) {
         const auto loaded = Module::load(bytes);
-        if (!loaded) ADD_FAILURE() << loaded.error().text();
+        if (!loaded) {
+            ADD_FAILURE() << loaded.error().text();
+            return;
+        }
         module_ = loaded.value();
         image_ = image_of(bytes);
     }
+    /// Shows nothing where the module was not loaded or compiled, which is told already.
     Shown run(bool compiled, std::span<const Value> args, std::uint64_t limit,
               StoreLimits limits = {}) {
+        if (module_ == nullptr || (compiled && image_ == nullptr)) return {};
         Store store{limits};
         if (compiled)
             store.use(make_tier([this](const Module&) {
