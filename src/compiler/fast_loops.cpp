@@ -191,7 +191,7 @@ class Versions {
         if (slow_ == nullptr) {
             copy_rounds(fast_before);
         } else {
-            // All below the block that was split is taken to be below its second half.
+            // SplitBlock() put all below the block's second half; the slow copy is below its first.
             with_.dominators.changeImmediateDominator(slow_, &before_);
         }
         llvm::MDBuilder metadata{before_.getContext()};
